@@ -1,0 +1,76 @@
+from typing import Any, ClassVar
+
+from django.contrib.auth.models import AbstractUser, UserManager
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Lower
+from django.utils.translation import gettext_lazy as _
+
+
+class UserQuerySet(models.QuerySet["User"]):
+    def by_login(self, login: str) -> "UserQuerySet":
+        """The person with this username, or, failing case and form, this e-mail address."""
+        if not login:
+            return self.none()
+        return self.filter(Q(username=login) | Q(email=normalise_email(login)))
+
+    def identifiable(self) -> "UserQuerySet":
+        """People whom a document may name: present, active, and with a name."""
+        return self.filter(is_active=True, retired_at=None).exclude(full_name="")
+
+
+class PortalUserManager(UserManager["User"].from_queryset(UserQuerySet)):  # type: ignore[misc]
+    """Django's own creation methods on our QuerySet (mypy cannot follow `from_queryset`)."""
+
+    # Migrations import no app.
+    use_in_migrations = False
+
+    def learner(self, *, username: str, **fields: Any) -> "User":
+        """The person with this username; one without a password is created for a new name."""
+        user, _created = self.get_or_create(username=username, defaults={"password": "!", **fields})
+        return user
+
+
+class User(AbstractUser):
+    """A person: learner, staff, administrator or the identity of a service.
+
+    `email` is normalised when saved, and unique where it is not empty. `lms_user_id` is the
+    person's primary key in the LMS.
+    """
+
+    full_name = models.CharField(_("full name"), max_length=255, blank=True)
+    email = models.EmailField(_("email address"), blank=True)
+    lms_user_id = models.PositiveBigIntegerField(_("LMS user id"), null=True, blank=True)
+    time_zone = models.CharField(_("time zone"), max_length=64, blank=True)
+    retired_at = models.DateTimeField(_("retired at"), null=True, blank=True, editable=False)
+
+    objects: ClassVar[PortalUserManager] = PortalUserManager()  # type: ignore[assignment]  # narrower
+
+    class Meta(AbstractUser.Meta):
+        constraints = [
+            models.UniqueConstraint(
+                Lower("email"), condition=~Q(email=""), name="user_email_unique"
+            ),
+            models.UniqueConstraint(
+                F("lms_user_id"), condition=Q(lms_user_id__isnull=False), name="user_lms_id_unique"
+            ),
+        ]
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.email = normalise_email(self.email)
+        super().save(*args, **kwargs)
+
+    def get_full_name(self) -> str:
+        return self.full_name or super().get_full_name() or self.username
+
+    @property
+    def is_retired(self) -> bool:
+        return self.retired_at is not None
+
+    def __str__(self) -> str:
+        return self.username
+
+
+def normalise_email(address: str) -> str:
+    """The form in which addresses are stored and compared."""
+    return address.strip().lower()

@@ -1,0 +1,10 @@
+from django.apps import AppConfig
+
+
+class CoreConfig(AppConfig):
+    name = "credentials_portal.core"
+    label = "core"
+    verbose_name = "Operations"
+
+    def ready(self) -> None:
+        from credentials_portal.core import checks  # noqa: F401, PLC0415 - registers the checks

@@ -1,0 +1,20 @@
+"""SQL that one app publishes and another composes (design: reads only, downwards only)."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import models
+
+
+@dataclass(frozen=True)
+class Fragment:
+    """A complete SELECT, to be used in parentheses, with its parameters in order."""
+
+    sql: str
+    params: tuple[Any, ...] = ()
+
+    @classmethod
+    def of(cls, queryset: models.QuerySet[Any, Any]) -> "Fragment":
+        """The SELECT of a QuerySet; name its columns with `values`."""
+        sql, params = queryset.query.sql_with_params()
+        return cls(sql, tuple(params))

@@ -1,0 +1,108 @@
+from django.db.models import TextChoices
+from django.utils.translation import gettext_lazy as _
+
+
+class LetterState(TextChoices):
+    """What a letter is worth now.
+
+    The machine suspends and may lift its own suspension; only a person revokes, and only
+    `reinstate_letter` leads out of it.
+    """
+
+    PENDING = "pending", _("pending")
+    ACTIVE = "active", _("active")
+    SUSPENDED = "suspended", _("suspended")
+    REVOKED = "revoked", _("revoked")
+
+
+class IssuedVia(TextChoices):
+    COMMAND = "command", _("by a command")
+    QUEUE = "queue", _("by the queue, after a change")
+    IMPORT = "import", _("imported")
+
+
+class LetterAction(TextChoices):
+    """What an event did to its letter."""
+
+    ISSUED = "issued", _("issued")
+    HELD = "held", _("held for release by staff")
+    RELEASED = "released", _("released by staff")
+    IMPORTED = "imported", _("imported")
+    SUSPENDED = "suspended", _("suspended")
+    LIFTED = "lifted", _("suspension lifted")
+    REISSUED = "reissued", _("issued again with a true date")
+    REVOKED = "revoked", _("revoked")
+    REINSTATED = "reinstated", _("reinstated")
+    ROLLED_BACK = "rolled_back", _("put back as it was before a run")
+    RETIRED = "retired", _("withdrawn because its holder left")
+
+
+class Verdict(TextChoices):
+    VALID = "valid", _("valid")
+    INVALID = "invalid", _("invalid")
+    INDETERMINATE = "indeterminate", _("indeterminate")
+
+
+class PlannedAction(TextChoices):
+    NONE = "none", _("nothing")
+    SUSPEND = "suspend", _("suspend")
+    LIFT = "lift", _("lift the suspension")
+    REISSUE = "reissue", _("issue again with a true date")
+
+
+class RunKind(TextChoices):
+    PLAN = "plan", _("validation plan")
+    ISSUE = "issue", _("issue")
+    REVALIDATE = "revalidate", _("revalidation")
+
+
+class RunStatus(TextChoices):
+    RUNNING = "running", _("running")
+    ABORTED = "aborted", _("aborted")
+    DONE = "done", _("done")
+    APPLYING = "applying", _("being applied")
+    APPLIED = "applied", _("applied")
+    ROLLED_BACK = "rolled_back", _("rolled back")
+    RELEASED = "released", _("released")
+
+
+class Outcome(TextChoices):
+    """What became of one letter of a plan."""
+
+    OPEN = "", _("not applied")
+    CHANGED = "changed", _("changed")
+    SKIPPED = "skipped", _("skipped: changed since the plan")
+    FAILED = "failed", _("failed")
+    RESTORED = "restored", _("put back")
+    KEPT = "kept", _("not put back: touched since")
+
+
+class Against(TextChoices):
+    """By which requirements a letter is judged."""
+
+    ISSUE = "issue", _("those in force when it was issued")
+    CURRENT = "current", _("those in force now")
+
+
+class TemplateStatus(TextChoices):
+    DRAFT = "draft", _("draft")
+    PUBLISHED = "published", _("published")
+    WITHDRAWN = "withdrawn", _("withdrawn")
+
+
+LEARNER_IDENTITY = "learner_identity"
+PROGRAM_CERTIFICATE_ACTIVE = "program_certificate_active"
+PROGRAM_STARTED = "program_started"
+EVIDENCE_NOT_AFTER_ISSUE = "evidence_not_after_issue"
+REQUIREMENTS_DEFINED = "requirements_defined"
+
+EXPLANATORY_CHECKS = (PROGRAM_STARTED, EVIDENCE_NOT_AFTER_ISSUE)
+"""They explain a false letter; they decide nothing once every other check passes."""
+
+UNWAIVABLE_CHECKS = (REQUIREMENTS_DEFINED, LEARNER_IDENTITY)
+
+IMPORTED_INACTIVE = "imported_inactive"
+"""Reason of a suspension that came with an import: only a reviewed plan lifts it."""
+
+RULESET_VERSION = 1
+"""Goes up when the meaning of a check changes; every letter keeps the one that judged it."""

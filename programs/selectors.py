@@ -1,0 +1,191 @@
+"""Reads that `programs` offers to the apps above it and to its own interfaces."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from credentials_portal.core.errors import NotFoundError
+from credentials_portal.core.sql import Fragment
+from programs.enums import CertificateSource, CertificateStatus, ProgramStatus
+from programs.models import Program, ProgramCertificate, ProgramCourseRun
+from programs.sql import (
+    REQUIREMENTS_DEFINED,
+    REQUIREMENTS_SATISFIABLE,
+    active_programs,
+    completion_verdicts,
+    first_completion_dates,
+    passed_runs,
+    program_learners,
+    requirements_in_force,
+)
+
+__all__ = [
+    "REQUIREMENTS_DEFINED",
+    "REQUIREMENTS_SATISFIABLE",
+    "CertificateChanges",
+    "Check",
+    "Completion",
+    "active_programs",
+    "certificate_changes",
+    "completed_learners",
+    "completion_of",
+    "completion_verdicts",
+    "first_completion_dates",
+    "passed_runs",
+    "program_by_identifier",
+    "program_learners",
+    "programs_including_runs",
+    "requirements_in_force",
+]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One named requirement: met or not, since when, and by which runs."""
+
+    code: str
+    passed: bool
+    met_at: datetime | None
+    evidence: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Completion:
+    """What one learner has, and lacks, of one version of a program's requirements."""
+
+    user_id: int
+    program_id: int
+    version_id: int | None
+    checks: tuple[Check, ...]
+
+    @property
+    def is_complete(self) -> bool:
+        return all(check.passed for check in self.checks)
+
+    @property
+    def completed_at(self) -> datetime | None:
+        """When the last requirement was met; None while incomplete or where no date is known."""
+        dates = [check.met_at for check in self.checks if check.met_at]
+        return max(dates, default=None) if self.is_complete else None
+
+    @property
+    def missing(self) -> list[str]:
+        return [check.code for check in self.checks if not check.passed]
+
+
+def completion_of(
+    *, user_id: int, program_id: int, at: datetime, version_id: int | None = None
+) -> Completion:
+    """Judge one learner by `version_id`, or by the requirements in force at `at`."""
+    in_force = requirements_in_force(at=at)
+    subject = Fragment(
+        f"""
+        SELECT %s::bigint AS user_id, %s::bigint AS program_id,
+               COALESCE(%s::bigint, (
+                   SELECT version_id FROM ({in_force.sql}) AS in_force WHERE program_id = %s
+               )) AS version_id
+        """,  # noqa: S608 - composed of constants; every value is a parameter
+        (user_id, program_id, version_id, *in_force.params, program_id),
+    )
+    verdicts = completion_verdicts(subject, at=at)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT version_id, code, passed, met_at, evidence::text FROM ({verdicts.sql}) AS v"  # noqa: S608 - composed of constants
+            " ORDER BY position, code",
+            verdicts.params,
+        )
+        rows = cursor.fetchall()
+    return Completion(
+        user_id=user_id,
+        program_id=program_id,
+        version_id=rows[0][0],
+        checks=tuple(
+            Check(code, passed, met_at, json.loads(evidence))
+            for _version, code, passed, met_at, evidence in rows
+        ),
+    )
+
+
+def completed_learners(*, program_id: int, at: datetime) -> set[int]:
+    """Ids of all learners who meet the program's requirements in force at `at`."""
+    learners = program_learners(Fragment("SELECT %s::bigint AS program_id", (program_id,)))
+    in_force = requirements_in_force(at=at)
+    subjects = Fragment(
+        f"""
+        SELECT user_id, program_id, version_id FROM ({learners.sql}) AS learner
+        LEFT JOIN ({in_force.sql}) AS in_force USING (program_id)
+        """,  # noqa: S608 - composed of constants; every value is a parameter
+        (*learners.params, *in_force.params),
+    )
+    verdicts = completion_verdicts(subjects, at=at)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT user_id FROM ({verdicts.sql}) AS v GROUP BY user_id HAVING bool_and(passed)",  # noqa: S608 - composed of constants
+            verdicts.params,
+        )
+        return {user_id for (user_id,) in cursor.fetchall()}
+
+
+@dataclass(frozen=True)
+class CertificateChanges:
+    """Whose computed program certificate is due, and whose has lost its ground (user ids)."""
+
+    to_award: tuple[int, ...] = ()
+    to_revoke: tuple[int, ...] = ()
+
+
+def certificate_changes(*, program: Program, at: datetime) -> CertificateChanges:
+    """What `award_program_certificates` would do to an active program; nothing to others."""
+    if program.status != ProgramStatus.ACTIVE:
+        return CertificateChanges()
+    complete = completed_learners(program_id=program.pk, at=at)
+    held = {certificate.user_id: certificate for certificate in program.certificates.all()}
+    return CertificateChanges(
+        to_award=tuple(sorted(user for user in complete if _may_be_awarded(held.get(user)))),
+        to_revoke=tuple(
+            sorted(
+                user
+                for user, certificate in held.items()
+                if user not in complete
+                and certificate.status == CertificateStatus.AWARDED
+                and certificate.source == CertificateSource.COMPUTED
+            )
+        ),
+    )
+
+
+def _may_be_awarded(certificate: ProgramCertificate | None) -> bool:
+    return certificate is None or (
+        certificate.status == CertificateStatus.REVOKED
+        and certificate.source == CertificateSource.COMPUTED
+        and certificate.revocation_reason == ProgramCertificate.NOT_COMPLETE
+    )
+
+
+def program_by_identifier(identifier: str) -> Program:
+    """The program with this uuid or primary key; raises `NotFoundError`."""
+    program = None
+    if identifier.isascii() and identifier.isdigit() and len(identifier) < 19:
+        program = Program.objects.filter(pk=int(identifier)).first()
+    else:
+        try:
+            program = Program.objects.filter(uuid=UUID(identifier)).first()
+        except ValueError as error:
+            raise NotFoundError(f"“{identifier}” is neither a uuid nor a number.") from error
+    if program is None:
+        raise NotFoundError(f"There is no program {identifier}.")
+    return program
+
+
+def programs_including_runs(course_run_ids: Iterable[int]) -> dict[int, list[int]]:
+    """For each of these runs, the ids of the programs that include it."""
+    found: dict[int, list[int]] = {}
+    pairs = ProgramCourseRun.objects.filter(course_run_id__in=set(course_run_ids))
+    for course_run_id, program_id in pairs.values_list("course_run_id", "program_id"):
+        found.setdefault(course_run_id, []).append(program_id)
+    return found

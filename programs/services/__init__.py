@@ -1,0 +1,31 @@
+"""Writes of `programs`: every decision that changes its data."""
+
+from programs.services.certificates import (
+    CertificateRecord,
+    award_program_certificates,
+    record_course_certificates,
+    revoke_program_certificates,
+)
+from programs.services.enrollments import (
+    EnrollmentRecord,
+    enroll_in_programs,
+    record_course_enrollments,
+)
+from programs.services.grades import GradeRecord, delete_grades, record_grades
+from programs.services.requirements import RequiredGroup, define_requirements, include_runs
+
+__all__ = [
+    "CertificateRecord",
+    "EnrollmentRecord",
+    "GradeRecord",
+    "RequiredGroup",
+    "award_program_certificates",
+    "define_requirements",
+    "delete_grades",
+    "enroll_in_programs",
+    "include_runs",
+    "record_course_certificates",
+    "record_course_enrollments",
+    "record_grades",
+    "revoke_program_certificates",
+]

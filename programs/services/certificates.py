@@ -1,0 +1,132 @@
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import transaction
+from django.dispatch import Signal
+
+from credentials_portal.core.events import announce
+from credentials_portal.core.history import (
+    Attribution,
+    update_with_history,
+    upsert_with_history,
+)
+from programs import selectors
+from programs.enums import CertificateSource, CertificateStatus
+from programs.models import CourseCertificate, Program, ProgramCertificate
+from programs.selectors import CertificateChanges
+from programs.signals import (
+    ProgramFact,
+    RunFact,
+    course_certificate_awarded,
+    course_certificate_revoked,
+    program_certificate_awarded,
+    program_certificate_revoked,
+)
+
+
+@dataclass(frozen=True)
+class CertificateRecord:
+    """A course certificate as a source tells it."""
+
+    user_id: int
+    course_run_id: int
+    awarded_at: datetime
+    status: CertificateStatus = CertificateStatus.AWARDED
+    revoked_at: datetime | None = None
+    mode: str = "verified"
+    source: CertificateSource = CertificateSource.LMS
+
+
+@transaction.atomic
+def record_course_certificates(records: Iterable[CertificateRecord], *, by: Attribution) -> int:
+    """Store certificates, new or changed; returns how many changed.
+
+    Announces `course_certificate_awarded` and `course_certificate_revoked` for those.
+    """
+    latest = {(record.user_id, record.course_run_id): record for record in records}
+    changed = upsert_with_history(
+        CourseCertificate,
+        [{**vars(record), "revoked_at": _revoked_at(record, by)} for record in latest.values()],
+        key=("user_id", "course_run_id"),
+        returning=("status", "user_id", "course_run_id"),
+        by=by,
+    )
+    for status, signal in (
+        (CertificateStatus.AWARDED, course_certificate_awarded),
+        (CertificateStatus.REVOKED, course_certificate_revoked),
+    ):
+        facts = [RunFact(*row.values[1:]) for row in changed if row.values[0] == status]
+        announce(signal, facts, at=by.at, actor=by.actor, cause=by.cause)
+    return len(changed)
+
+
+@transaction.atomic
+def award_program_certificates(*, program: Program, by: Attribution) -> CertificateChanges:
+    """Award computed certificates to those who completed the program, revoke the others'.
+
+    Only certificates that the portal itself computed are revoked, and of revoked ones only
+    those that the portal revoked itself are awarded again. A program that is not active is left
+    alone. Running it again changes nothing.
+    """
+    Program.objects.select_for_update(no_key=True).get(pk=program.pk)
+    changes = selectors.certificate_changes(program=program, at=by.at)
+    upsert_with_history(
+        ProgramCertificate,
+        [
+            {
+                "user_id": user_id,
+                "program_id": program.pk,
+                "status": CertificateStatus.AWARDED,
+                "source": CertificateSource.COMPUTED,
+                "awarded_at": by.at,
+                "revoked_at": None,
+                "revocation_reason": "",
+            }
+            for user_id in changes.to_award
+        ],
+        key=("user_id", "program_id"),
+        returning=("user_id",),
+        by=by,
+    )
+    _announce(program_certificate_awarded, program, changes.to_award, by)
+    revoke_program_certificates(
+        program=program,
+        user_ids=changes.to_revoke,
+        reason=ProgramCertificate.NOT_COMPLETE,
+        by=by,
+    )
+    return changes
+
+
+@transaction.atomic
+def revoke_program_certificates(
+    *, program: Program, user_ids: Sequence[int], reason: str, by: Attribution
+) -> tuple[int, ...]:
+    """Revoke awarded certificates, from any source; returns the ids of those who lost theirs."""
+    revoked = update_with_history(
+        ProgramCertificate.objects.filter(
+            program=program, user_id__in=user_ids, status=CertificateStatus.AWARDED
+        ),
+        {
+            "status": CertificateStatus.REVOKED,
+            "revoked_at": by.at,
+            "revocation_reason": reason,
+        },
+        returning=("user_id",),
+        by=by,
+    )
+    losers = tuple(user_id for (user_id,) in revoked)
+    _announce(program_certificate_revoked, program, losers, by)
+    return losers
+
+
+def _revoked_at(record: CertificateRecord, by: Attribution) -> datetime | None:
+    if record.status == CertificateStatus.AWARDED:
+        return None
+    return record.revoked_at or by.at
+
+
+def _announce(signal: Signal, program: Program, user_ids: Sequence[int], by: Attribution) -> None:
+    facts = [ProgramFact(user_id, program.pk) for user_id in user_ids]
+    announce(signal, facts, at=by.at, actor=by.actor, cause=by.cause)

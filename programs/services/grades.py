@@ -1,0 +1,79 @@
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from django.db import transaction
+
+from credentials_portal.core.events import announce
+from credentials_portal.core.history import Attribution, insert_history, upsert_with_history
+from programs.models import CourseGrade, CourseRun
+from programs.signals import RunFact, course_grade_changed
+
+
+@dataclass(frozen=True)
+class GradeRecord:
+    """A grade as a source tells it. `percent_grade` is a fraction between 0 and 1.
+
+    `passed` None: the portal decides, by the run's `passing_grade`.
+    """
+
+    user_id: int
+    course_run_id: int
+    percent_grade: Decimal | None = None
+    letter_grade: str = ""
+    passed: bool | None = None
+    verified: bool = True
+    is_final: bool = False
+    graded_at: datetime | None = None
+    lms_last_updated_at: datetime | None = None
+
+
+@transaction.atomic
+def record_grades(records: Iterable[GradeRecord], *, by: Attribution) -> int:
+    """Store grades, new or changed; returns how many of them changed anything.
+
+    The last of several records of one learner and run counts. A record whose
+    `lms_last_updated_at` is older than the stored one is ignored. Announces
+    `course_grade_changed` for what changed.
+    """
+    latest = {(record.user_id, record.course_run_id): record for record in records}
+    passing = dict(
+        CourseRun.objects.filter(pk__in={run_id for _, run_id in latest}).values_list(
+            "pk", "passing_grade"
+        )
+    )
+    changed = upsert_with_history(
+        CourseGrade,
+        [
+            {**vars(record), "passed": _passed(record, passing[record.course_run_id])}
+            for record in latest.values()
+        ],
+        key=("user_id", "course_run_id"),
+        newer="lms_last_updated_at",
+        returning=("user_id", "course_run_id"),
+        by=by,
+    )
+    facts = tuple(RunFact(*row.values) for row in changed)
+    announce(course_grade_changed, facts, at=by.at, actor=by.actor, cause=by.cause)
+    return len(facts)
+
+
+@transaction.atomic
+def delete_grades(*, grade_ids: Sequence[int], by: Attribution) -> int:
+    """Remove grades that should never have been there; their history stays."""
+    grades = CourseGrade.objects.select_for_update(no_key=True).filter(pk__in=grade_ids)
+    facts = [
+        RunFact(user_id, course_run_id)
+        for user_id, course_run_id in grades.order_by("pk").values_list("user_id", "course_run_id")
+    ]
+    insert_history(CourseGrade, grade_ids, history_type="-", by=by)
+    CourseGrade.objects.filter(pk__in=grade_ids).delete()
+    announce(course_grade_changed, facts, at=by.at, actor=by.actor, cause=by.cause)
+    return len(facts)
+
+
+def _passed(record: GradeRecord, passing_grade: Decimal) -> bool:
+    if record.passed is not None:
+        return record.passed
+    return record.percent_grade is not None and record.percent_grade >= passing_grade

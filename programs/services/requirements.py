@@ -1,0 +1,150 @@
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.db.models import Max
+
+from credentials_portal.core.errors import DomainError
+from credentials_portal.core.events import announce
+from credentials_portal.core.history import (
+    Attribution,
+    bulk_create_with_history,
+    insert_history,
+)
+from programs.enums import GroupKind
+from programs.models import (
+    Program,
+    ProgramCourseRun,
+    ProgramRequirementsVersion,
+    RequirementCourse,
+    RequirementGroup,
+)
+from programs.signals import ProgramChange, program_requirements_changed
+
+
+class ImpossibleRequirementsError(DomainError):
+    code = "impossible_requirements"
+
+
+@dataclass(frozen=True)
+class RequiredGroup:
+    """Courses of which `required_number` must be met; None (the core): all of them."""
+
+    course_ids: tuple[int, ...]
+    required_number: int | None = None
+    title: str = ""
+
+    @property
+    def kind(self) -> GroupKind:
+        return GroupKind.CORE if self.required_number is None else GroupKind.ELECTIVES
+
+    @property
+    def needed(self) -> int:
+        return len(self.course_ids) if self.required_number is None else self.required_number
+
+
+@transaction.atomic
+def define_requirements(
+    *, program: Program, groups: Sequence[RequiredGroup], by: Attribution, note: str = ""
+) -> ProgramRequirementsVersion:
+    """Make these the program's requirements from `by.at` on; earlier versions stay as they are.
+
+    The version in force is returned when it says the same already. Raises
+    `ImpossibleRequirementsError` when a group cannot be met, when a course stands in two groups,
+    and when there are two cores. No groups at all says that the program has no requirements:
+    nobody completes it.
+    """
+    _check_possible(groups)
+    Program.objects.select_for_update(no_key=True).get(pk=program.pk)
+    latest = program.requirements_versions.order_by("number").last()
+    if latest is not None and _groups_of(latest) == list(groups):
+        return latest
+
+    number = program.requirements_versions.aggregate(Max("number", default=0))["number__max"]
+    version = ProgramRequirementsVersion.objects.create(
+        program=program,
+        number=number + 1,
+        effective_from=by.at,
+        note=note,
+        created_by=by.actor,
+    )
+    rows = RequirementGroup.objects.bulk_create(
+        RequirementGroup(
+            version=version,
+            kind=group.kind,
+            title=group.title,
+            position=position,
+            required_number=group.needed,
+            course_count=len(group.course_ids),
+        )
+        for position, group in enumerate(groups)
+    )
+    RequirementCourse.objects.bulk_create(
+        RequirementCourse(version=version, group=row, course_id=course_id, position=position)
+        for row, group in zip(rows, groups, strict=True)
+        for position, course_id in enumerate(group.course_ids)
+    )
+    _announce_change(program, by)
+    return version
+
+
+@transaction.atomic
+def include_runs(*, program: Program, course_run_ids: Sequence[int], by: Attribution) -> None:
+    """Make exactly these the runs that count towards the program, in this order."""
+    Program.objects.select_for_update(no_key=True).get(pk=program.pk)
+    wanted = {run_id: position for position, run_id in enumerate(dict.fromkeys(course_run_ids))}
+    present = {row.course_run_id: row for row in program.included_runs.order_by("pk")}
+    dropped = [row.pk for run_id, row in present.items() if run_id not in wanted]
+    added = [
+        ProgramCourseRun(program=program, course_run_id=run_id, position=position)
+        for run_id, position in wanted.items()
+        if run_id not in present
+    ]
+    moved = [
+        row for run_id, row in present.items() if wanted.get(run_id, row.position) != row.position
+    ]
+    for row in moved:
+        row.position = wanted[row.course_run_id]
+    insert_history(ProgramCourseRun, dropped, history_type="-", by=by)
+    ProgramCourseRun.objects.filter(pk__in=dropped).delete()
+    bulk_create_with_history(ProgramCourseRun, added, by=by)
+    ProgramCourseRun.objects.bulk_update(moved, ["position"])
+    insert_history(ProgramCourseRun, [row.pk for row in moved], history_type="~", by=by)
+    if added or dropped:
+        _announce_change(program, by)
+
+
+def _check_possible(groups: Sequence[RequiredGroup]) -> None:
+    for group in groups:
+        if not 1 <= group.needed <= len(group.course_ids):
+            raise ImpossibleRequirementsError(
+                f"“{group.title or group.kind.label}” asks for {group.needed} of"
+                f" {len(group.course_ids)} courses: at least one, and no more than there are."
+            )
+    if sum(group.kind == GroupKind.CORE for group in groups) > 1:
+        raise ImpossibleRequirementsError("A program has one core at the most.")
+    counts = Counter(course_id for group in groups for course_id in group.course_ids)
+    if any(count > 1 for count in counts.values()):
+        raise ImpossibleRequirementsError("A course stands in one group only.")
+
+
+def _groups_of(version: ProgramRequirementsVersion) -> list[RequiredGroup]:
+    return [
+        RequiredGroup(
+            course_ids=tuple(member.course_id for member in group.courses.all()),
+            required_number=None if group.kind == GroupKind.CORE else group.required_number,
+            title=group.title,
+        )
+        for group in version.groups.prefetch_related("courses")
+    ]
+
+
+def _announce_change(program: Program, by: Attribution) -> None:
+    announce(
+        program_requirements_changed,
+        (ProgramChange(program.pk),),
+        at=by.at,
+        actor=by.actor,
+        cause=by.cause,
+    )
