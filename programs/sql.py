@@ -176,20 +176,31 @@ def program_learners(program_ids: Fragment) -> Fragment:
     )
 
 
-def requirements_in_force(*, at: datetime) -> Fragment:
-    """Each program's requirements at `at`: program_id, version_id, is_empty."""
+def requirement_versions(*, at: datetime) -> Fragment:
+    """All versions of all requirements: program_id, version_id, is_empty, is_in_force.
+
+    In force is a program's last version of those that took effect until `at`.
+    """
     return Fragment(
         """
-        SELECT DISTINCT ON (version.program_id)
-               version.program_id, version.id AS version_id,
+        SELECT version.program_id, version.id AS version_id,
                NOT EXISTS (
                    SELECT FROM programs_requirementcourse WHERE version_id = version.id
-               ) AS is_empty
+               ) AS is_empty,
+               version.effective_from <= %s AND version.number = MAX(version.number)
+                   FILTER (WHERE version.effective_from <= %s)
+                   OVER (PARTITION BY version.program_id) AS is_in_force
         FROM programs_programrequirementsversion AS version
-        WHERE version.effective_from <= %s
-        ORDER BY version.program_id, version.number DESC
         """,
-        (at,),
+        (at, at),
+    )
+
+
+def revoked_program_certificates() -> Fragment:
+    """Who lost a program's certificate, whoever revoked it: user_id, program_id."""
+    return Fragment(
+        "SELECT user_id, program_id FROM programs_programcertificate WHERE status = %s",
+        (CertificateStatus.REVOKED,),
     )
 
 
