@@ -1573,7 +1573,8 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("number", models.PositiveIntegerField()),
-                ("effective_from", models.DateTimeField(default=django.utils.timezone.now)),
+                ("effective_from", models.DateTimeField()),
+                ("group_count", models.PositiveSmallIntegerField()),
                 ("note", models.TextField(blank=True)),
                 (
                     "created_by",

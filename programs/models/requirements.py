@@ -7,7 +7,6 @@ only writer; the database refuses changes to what was written (migration 0002).
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from model_utils.models import TimeStampedModel
 
@@ -25,7 +24,9 @@ class ProgramRequirementsVersion(TimeStampedModel):
         Program, on_delete=models.PROTECT, related_name="requirements_versions"
     )
     number = models.PositiveIntegerField()
-    effective_from = models.DateTimeField(default=timezone.now)
+    effective_from = models.DateTimeField()
+    # The database compares it with the groups at commit (migration 0002).
+    group_count = models.PositiveSmallIntegerField()
     note = models.TextField(blank=True)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"

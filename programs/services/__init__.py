@@ -12,12 +12,19 @@ from programs.services.enrollments import (
     record_course_enrollments,
 )
 from programs.services.grades import GradeRecord, delete_grades, record_grades
-from programs.services.requirements import RequiredGroup, define_requirements, include_runs
+from programs.services.requirements import (
+    ImpossibleRequirementsError,
+    RequiredGroup,
+    define_requirements,
+    include_runs,
+    requirements_of,
+)
 
 __all__ = [
     "CertificateRecord",
     "EnrollmentRecord",
     "GradeRecord",
+    "ImpossibleRequirementsError",
     "RequiredGroup",
     "award_program_certificates",
     "define_requirements",
@@ -27,5 +34,6 @@ __all__ = [
     "record_course_certificates",
     "record_course_enrollments",
     "record_grades",
+    "requirements_of",
     "revoke_program_certificates",
 ]

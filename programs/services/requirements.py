@@ -1,9 +1,9 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Max
 
 from credentials_portal.core.errors import DomainError
 from credentials_portal.core.events import announce
@@ -46,26 +46,37 @@ class RequiredGroup:
 
 @transaction.atomic
 def define_requirements(
-    *, program: Program, groups: Sequence[RequiredGroup], by: Attribution, note: str = ""
+    *,
+    program: Program,
+    groups: Sequence[RequiredGroup],
+    by: Attribution,
+    note: str = "",
+    effective_from: datetime | None = None,
 ) -> ProgramRequirementsVersion:
-    """Make these the program's requirements from `by.at` on; earlier versions stay as they are.
+    """Make these the program's requirements from `effective_from` on; `by.at` if it is None.
 
-    The version in force is returned when it says the same already. Raises
+    Earlier versions stay as they are; the latest is returned when it says the same already. No
+    groups at all says that the program has no requirements: nobody completes it. Raises
     `ImpossibleRequirementsError` when a group cannot be met, when a course stands in two groups,
-    and when there are two cores. No groups at all says that the program has no requirements:
-    nobody completes it.
+    when there are two cores, and when the latest version takes effect later than this one.
     """
     _check_possible(groups)
     Program.objects.select_for_update(no_key=True).get(pk=program.pk)
     latest = program.requirements_versions.order_by("number").last()
-    if latest is not None and _groups_of(latest) == list(groups):
+    if latest is not None and requirements_of(latest) == list(groups):
         return latest
 
-    number = program.requirements_versions.aggregate(Max("number", default=0))["number__max"]
+    begins_at = effective_from or by.at
+    if latest is not None and begins_at < latest.effective_from:
+        raise ImpossibleRequirementsError(
+            f"Version {latest.number} takes effect on {latest.effective_from:%Y-%m-%d}: the next"
+            " one cannot take effect before it."
+        )
     version = ProgramRequirementsVersion.objects.create(
         program=program,
-        number=number + 1,
-        effective_from=by.at,
+        number=latest.number + 1 if latest else 1,
+        effective_from=begins_at,
+        group_count=len(groups),
         note=note,
         created_by=by.actor,
     )
@@ -129,7 +140,8 @@ def _check_possible(groups: Sequence[RequiredGroup]) -> None:
         raise ImpossibleRequirementsError("A course stands in one group only.")
 
 
-def _groups_of(version: ProgramRequirementsVersion) -> list[RequiredGroup]:
+def requirements_of(version: ProgramRequirementsVersion) -> list[RequiredGroup]:
+    """What a version asks for, in the form in which it was defined."""
     return [
         RequiredGroup(
             course_ids=tuple(member.course_id for member in group.courses.all()),
