@@ -1,4 +1,5 @@
 import uuid
+
 from django.db import migrations, models
 
 
@@ -83,7 +84,6 @@ class Migration(migrations.Migration):
                     models.CharField(
                         help_text="The kind and the row that caused it.",
                         max_length=200,
-                        unique=True,
                         verbose_name="cause",
                     ),
                 ),
@@ -199,6 +199,9 @@ class Migration(migrations.Migration):
                     ),
                 ],
                 "constraints": [
+                    models.UniqueConstraint(
+                        fields=("dedupe_key",), name="outbox_dedupe_key_unique"
+                    ),
                     models.CheckConstraint(
                         condition=models.Q(
                             (

@@ -34,6 +34,10 @@ class OutboxQuerySet(models.QuerySet["OutboxMessage"]):
         """Waiting messages whose time has come, and claimed ones whose lease has run out."""
         return self.filter(status__in=UNFINISHED, due_at__lte=at)
 
+    def never_tried(self) -> "OutboxQuerySet":
+        """Messages that no deliverer has taken yet, due or reserved for the caller."""
+        return self.filter(status=OutboxStatus.PENDING, attempts=0)
+
     def released(self) -> "OutboxQuerySet":
         """Messages that no hold stops."""
         return self.exclude(Exists(OutboxHold.objects.filter(kind__in=["", OuterRef("kind")])))
@@ -68,7 +72,7 @@ class OutboxMessage(models.Model):
     uuid = models.UUIDField(_("message id"), default=uuid4, editable=False, unique=True)
     kind = models.CharField(_("kind"), max_length=64)
     dedupe_key = models.CharField(
-        _("cause"), max_length=200, unique=True, help_text=_("The kind and the row that caused it.")
+        _("cause"), max_length=200, help_text=_("The kind and the row that caused it.")
     )
     key = models.CharField(
         _("ordering key"),
@@ -116,6 +120,7 @@ class OutboxMessage(models.Model):
         default_permissions = ("view",)
         permissions = [("settle_outboxmessage", "Can settle stuck outbox messages")]
         constraints = [
+            models.UniqueConstraint(fields=["dedupe_key"], name="outbox_dedupe_key_unique"),
             models.CheckConstraint(
                 condition=Q(status__in=OutboxStatus.values), name="outbox_status_known"
             ),
