@@ -21,7 +21,8 @@ from programs.sql import (
     first_completion_dates,
     passed_runs,
     program_learners,
-    requirements_in_force,
+    requirement_versions,
+    revoked_program_certificates,
 )
 
 __all__ = [
@@ -40,7 +41,8 @@ __all__ = [
     "program_by_identifier",
     "program_learners",
     "programs_including_runs",
-    "requirements_in_force",
+    "requirement_versions",
+    "revoked_program_certificates",
 ]
 
 
@@ -82,15 +84,16 @@ def completion_of(
     *, user_id: int, program_id: int, at: datetime, version_id: int | None = None
 ) -> Completion:
     """Judge one learner by `version_id`, or by the requirements in force at `at`."""
-    in_force = requirements_in_force(at=at)
+    versions = requirement_versions(at=at)
     subject = Fragment(
         f"""
         SELECT %s::bigint AS user_id, %s::bigint AS program_id,
                COALESCE(%s::bigint, (
-                   SELECT version_id FROM ({in_force.sql}) AS in_force WHERE program_id = %s
+                   SELECT version_id FROM ({versions.sql}) AS version
+                   WHERE is_in_force AND program_id = %s
                )) AS version_id
         """,  # noqa: S608 - composed of constants; every value is a parameter
-        (user_id, program_id, version_id, *in_force.params, program_id),
+        (user_id, program_id, version_id, *versions.params, program_id),
     )
     verdicts = completion_verdicts(subject, at=at)
     with connection.cursor() as cursor:
@@ -114,13 +117,14 @@ def completion_of(
 def completed_learners(*, program_id: int, at: datetime) -> set[int]:
     """Ids of all learners who meet the program's requirements in force at `at`."""
     learners = program_learners(Fragment("SELECT %s::bigint AS program_id", (program_id,)))
-    in_force = requirements_in_force(at=at)
+    versions = requirement_versions(at=at)
     subjects = Fragment(
         f"""
-        SELECT user_id, program_id, version_id FROM ({learners.sql}) AS learner
-        LEFT JOIN ({in_force.sql}) AS in_force USING (program_id)
+        SELECT user_id, learner.program_id, version_id FROM ({learners.sql}) AS learner
+        LEFT JOIN ({versions.sql}) AS version
+          ON version.program_id = learner.program_id AND version.is_in_force
         """,  # noqa: S608 - composed of constants; every value is a parameter
-        (*learners.params, *in_force.params),
+        (*learners.params, *versions.params),
     )
     verdicts = completion_verdicts(subjects, at=at)
     with connection.cursor() as cursor:
@@ -133,10 +137,14 @@ def completed_learners(*, program_id: int, at: datetime) -> set[int]:
 
 @dataclass(frozen=True)
 class CertificateChanges:
-    """Whose computed program certificate is due, and whose has lost its ground (user ids)."""
+    """Whose computed program certificate is due, and whose has lost its ground (user ids).
+
+    `held` is how many awarded computed certificates the program has.
+    """
 
     to_award: tuple[int, ...] = ()
     to_revoke: tuple[int, ...] = ()
+    held: int = 0
 
 
 def certificate_changes(*, program: Program, at: datetime) -> CertificateChanges:
@@ -144,18 +152,17 @@ def certificate_changes(*, program: Program, at: datetime) -> CertificateChanges
     if program.status != ProgramStatus.ACTIVE:
         return CertificateChanges()
     complete = completed_learners(program_id=program.pk, at=at)
-    held = {certificate.user_id: certificate for certificate in program.certificates.all()}
+    stored = {certificate.user_id: certificate for certificate in program.certificates.all()}
+    computed = {
+        user
+        for user, certificate in stored.items()
+        if certificate.status == CertificateStatus.AWARDED
+        and certificate.source == CertificateSource.COMPUTED
+    }
     return CertificateChanges(
-        to_award=tuple(sorted(user for user in complete if _may_be_awarded(held.get(user)))),
-        to_revoke=tuple(
-            sorted(
-                user
-                for user, certificate in held.items()
-                if user not in complete
-                and certificate.status == CertificateStatus.AWARDED
-                and certificate.source == CertificateSource.COMPUTED
-            )
-        ),
+        to_award=tuple(sorted(user for user in complete if _may_be_awarded(stored.get(user)))),
+        to_revoke=tuple(sorted(computed - complete)),
+        held=len(computed),
     )
 
 

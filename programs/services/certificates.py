@@ -1,10 +1,11 @@
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
 from django.dispatch import Signal
 
+from credentials_portal.core.caps import Cap
 from credentials_portal.core.events import announce
 from credentials_portal.core.history import (
     Attribution,
@@ -42,12 +43,23 @@ class CertificateRecord:
 def record_course_certificates(records: Iterable[CertificateRecord], *, by: Attribution) -> int:
     """Store certificates, new or changed; returns how many changed.
 
-    Announces `course_certificate_awarded` and `course_certificate_revoked` for those.
+    The last of several records of one learner and run counts. A revocation without a date keeps
+    the date of the one that is stored, else it is `by.at`. Announces `course_certificate_awarded`
+    and `course_certificate_revoked` for those that changed.
     """
     latest = {(record.user_id, record.course_run_id): record for record in records}
+    revoked_at = _revocation_dates(latest)
     changed = upsert_with_history(
         CourseCertificate,
-        [{**vars(record), "revoked_at": _revoked_at(record, by)} for record in latest.values()],
+        [
+            {
+                **vars(record),
+                "revoked_at": (record.revoked_at or revoked_at.get(key) or by.at)
+                if record.status == CertificateStatus.REVOKED
+                else None,
+            }
+            for key, record in latest.items()
+        ],
         key=("user_id", "course_run_id"),
         returning=("status", "user_id", "course_run_id"),
         by=by,
@@ -62,15 +74,20 @@ def record_course_certificates(records: Iterable[CertificateRecord], *, by: Attr
 
 
 @transaction.atomic
-def award_program_certificates(*, program: Program, by: Attribution) -> CertificateChanges:
+def award_program_certificates(
+    *, program: Program, by: Attribution, cap: Cap | None = None
+) -> CertificateChanges:
     """Award computed certificates to those who completed the program, revoke the others'.
 
     Only certificates that the portal itself computed are revoked, and of revoked ones only
     those that the portal revoked itself are awarded again. A program that is not active is left
-    alone. Running it again changes nothing.
+    alone. Running it again changes nothing. Raises `CapExceeded` when `cap` does not let pass
+    so many revocations out of the computed certificates.
     """
     Program.objects.select_for_update(no_key=True).get(pk=program.pk)
     changes = selectors.certificate_changes(program=program, at=by.at)
+    if cap:
+        cap.check(len(changes.to_revoke), of=changes.held)
     upsert_with_history(
         ProgramCertificate,
         [
@@ -104,6 +121,7 @@ def revoke_program_certificates(
     *, program: Program, user_ids: Sequence[int], reason: str, by: Attribution
 ) -> tuple[int, ...]:
     """Revoke awarded certificates, from any source; returns the ids of those who lost theirs."""
+    Program.objects.select_for_update(no_key=True).get(pk=program.pk)
     revoked = update_with_history(
         ProgramCertificate.objects.filter(
             program=program, user_id__in=user_ids, status=CertificateStatus.AWARDED
@@ -121,10 +139,19 @@ def revoke_program_certificates(
     return losers
 
 
-def _revoked_at(record: CertificateRecord, by: Attribution) -> datetime | None:
-    if record.status == CertificateStatus.AWARDED:
-        return None
-    return record.revoked_at or by.at
+def _revocation_dates(keys: Collection[tuple[int, int]]) -> dict[tuple[int, int], datetime | None]:
+    """When the stored certificates of these (user, run) were revoked; they are locked."""
+    stored = (
+        CourseCertificate.objects.select_for_update(no_key=True)
+        .filter(user_id__in={user for user, _ in keys}, course_run_id__in={run for _, run in keys})
+        .order_by("pk")
+    )
+    return {
+        (user_id, course_run_id): revoked_at
+        for user_id, course_run_id, revoked_at in stored.values_list(
+            "user_id", "course_run_id", "revoked_at"
+        )
+    }
 
 
 def _announce(signal: Signal, program: Program, user_ids: Sequence[int], by: Attribution) -> None:
