@@ -25,7 +25,7 @@ from credentials_portal.core.outbox.kinds import (
     Outcome,
     register,
 )
-from credentials_portal.core.outbox.settling import Verdict, purge, settle
+from credentials_portal.core.outbox.settling import Verdict, purge, purgeable, settle
 from credentials_portal.core.outbox.writing import Item, enqueue
 
 __all__ = [
@@ -43,6 +43,7 @@ __all__ = [
     "enqueue",
     "follow",
     "purge",
+    "purgeable",
     "register",
     "settle",
 ]

@@ -72,27 +72,30 @@ def deliver_now(ids: Collection[int], *, clock: Clock) -> dict[int, OutboxMessag
 
 
 def follow(
-    *, clock: Clock, must_stop: Callable[[], bool], wait: Callable[[], object]
-) -> Counter[str]:
+    *,
+    clock: Clock,
+    must_stop: Callable[[], bool],
+    wait: Callable[[], object],
+    only: Collection[str] = (),
+) -> Tally:
     """Deliver what is due, `wait`, and again, until `must_stop`; survives a lost database."""
-    outcomes: Counter[str] = Counter()
-    reported: set[str] = set()
+    total = Tally()
     while not must_stop():
         try:
             close_old_connections()
-            tally = deliver_due(clock=clock, must_stop=must_stop)
+            tally = deliver_due(clock=clock, only=only, must_stop=must_stop)
         except Error as error:
             logger.warning("outbox_database_lost", extra={"error": type(error).__name__})
             connection.close()
         except Exception:
             logger.exception("outbox_sweep_failed")
         else:
-            outcomes += tally.outcomes
-            for kind in tally.unregistered - reported:
+            for kind in tally.unregistered - total.unregistered:
                 logger.error("outbox_kind_unregistered", extra={"kind": kind})
-            reported |= tally.unregistered
+            total.outcomes += tally.outcomes
+            total.unregistered |= tally.unregistered
         wait()
-    return outcomes
+    return total
 
 
 def _due_kinds(only: Collection[str], *, at: datetime) -> list[str]:

@@ -9,7 +9,13 @@ from django.db import models, transaction
 from django.utils.translation import gettext_lazy as _
 
 from credentials_portal.core.errors import ConflictError
-from credentials_portal.core.models.outbox import FINISHED, STUCK, OutboxMessage, OutboxStatus
+from credentials_portal.core.models.outbox import (
+    FINISHED,
+    STUCK,
+    OutboxMessage,
+    OutboxQuerySet,
+    OutboxStatus,
+)
 from credentials_portal.core.outbox.kinds import Delivery, Outcome, registered
 from credentials_portal.core.outbox.writing import nudge_after_commit
 from credentials_portal.core.retries import retry_conflicts
@@ -67,14 +73,17 @@ def settle(
     )
 
 
-def purge(*, before: datetime) -> int:
-    """Delete one batch of what was finished before an instant; 0 when nothing is left.
+def purgeable(*, before: datetime) -> OutboxQuerySet:
+    """What was finished before an instant; not what waits, is in delivery, dead or uncertain."""
+    return OutboxMessage.objects.filter(status__in=FINISHED, finished_at__lt=before)
 
-    What waits, is in delivery, dead or uncertain stays, however old. With a message goes the
-    memory of its cause.
+
+def purge(*, before: datetime) -> int:
+    """Delete one batch of what is purgeable and return its size, 0 when nothing is left.
+
+    With a message goes the memory of its cause.
     """
-    old = OutboxMessage.objects.filter(status__in=FINISHED, finished_at__lt=before)
-    batch = old.order_by("finished_at").values("pk")[:PURGE_BATCH]
+    batch = purgeable(before=before).order_by("finished_at").values("pk")[:PURGE_BATCH]
     deleted, _by_model = OutboxMessage.objects.filter(pk__in=batch).delete()
     return deleted
 

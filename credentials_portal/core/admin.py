@@ -1,0 +1,186 @@
+from collections.abc import Iterable
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.core.paginator import Paginator
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from unfold.admin import ModelAdmin
+from unfold.widgets import UnfoldAdminTextareaWidget
+
+from credentials_portal.core import outbox
+from credentials_portal.core.errors import ConflictError
+from credentials_portal.core.models import OutboxBreaker, OutboxHold, OutboxMessage
+from credentials_portal.core.outbox.kinds import registered
+
+if TYPE_CHECKING:
+    from credentials_portal.accounts.models import User
+
+
+class CappedPaginator(Paginator):  # type: ignore[type-arg]  # not generic at run time
+    """Counts no further than anybody pages: the table may hold millions."""
+
+    @cached_property
+    def count(self) -> int:
+        return cast("QuerySet[OutboxMessage]", self.object_list)[:10_000].count()
+
+
+class OutboxKindFilter(admin.SimpleListFilter):
+    """The kinds from the code: to look them up in the table would read all of it."""
+
+    title = _("kind")
+    parameter_name = "kind"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+        return [(name, name) for name in sorted(registered)]
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[OutboxMessage]
+    ) -> QuerySet[OutboxMessage]:
+        return queryset.filter(kind=self.value()) if self.value() else queryset
+
+
+class ReasonForm(forms.Form):
+    reason = forms.CharField(
+        label=_("Reason"),
+        help_text=_("What you found out. Kept in the history; name no person."),
+        max_length=500,
+        widget=UnfoldAdminTextareaWidget,
+    )
+
+
+@admin.register(OutboxMessage)
+class OutboxMessageAdmin(ModelAdmin):
+    list_display = ("dedupe_key", "status", "reason", "attempts", "due_at", "created_at")
+    list_filter: ClassVar = (OutboxKindFilter, "status")
+    search_fields = ("dedupe_key__exact", "key__exact")
+    search_help_text = _("The whole cause or the whole ordering key.")
+    ordering = ("-pk",)
+    paginator = CappedPaginator
+    show_full_result_count = False
+    actions = ("try_again", "mark_as_done", "give_up")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_settle_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("core.settle_outboxmessage")
+
+    @admin.action(description=_("Try again"), permissions=["settle"])
+    def try_again(
+        self, request: HttpRequest, queryset: QuerySet[OutboxMessage]
+    ) -> HttpResponse | None:
+        return self._settle(request, queryset, outbox.Verdict.TRY_AGAIN)
+
+    @admin.action(description=_("Mark as done"), permissions=["settle"])
+    def mark_as_done(
+        self, request: HttpRequest, queryset: QuerySet[OutboxMessage]
+    ) -> HttpResponse | None:
+        return self._settle(request, queryset, outbox.Verdict.MARK_DONE)
+
+    @admin.action(description=_("Give up"), permissions=["settle"])
+    def give_up(
+        self, request: HttpRequest, queryset: QuerySet[OutboxMessage]
+    ) -> HttpResponse | None:
+        return self._settle(request, queryset, outbox.Verdict.GIVE_UP)
+
+    def _settle(
+        self,
+        request: HttpRequest,
+        queryset: QuerySet[OutboxMessage],
+        verdict: outbox.Verdict,
+    ) -> HttpResponse | None:
+        """Ask for the reason, then settle the chosen messages, all or none."""
+        form = ReasonForm(request.POST if "confirmed" in request.POST else None)
+        if not form.is_valid():
+            return self._ask(request, queryset, verdict, form)
+        chosen = list(queryset.values_list("pk", flat=True))
+        try:
+            outbox.settle(
+                chosen,
+                verdict=verdict,
+                actor=cast("User", request.user),
+                reason=form.cleaned_data["reason"],
+                at=timezone.now(),
+            )
+        except ConflictError as refusal:
+            self.message_user(request, refusal.message, messages.ERROR)
+        else:
+            self.message_user(request, _("Settled: %d") % len(chosen), messages.SUCCESS)
+        return None
+
+    def _ask(
+        self,
+        request: HttpRequest,
+        queryset: QuerySet[OutboxMessage],
+        verdict: outbox.Verdict,
+        form: ReasonForm,
+    ) -> HttpResponse:
+        context = {
+            **self.admin_site.each_context(request),
+            "title": verdict.label,
+            "opts": self.opts,
+            "media": self.media,
+            "form": form,
+            "chosen": queryset.order_by("pk"),
+            "action": request.POST["action"],
+            "action_checkbox_name": ACTION_CHECKBOX_NAME,
+            "consequence": CONSEQUENCES[verdict],
+        }
+        return TemplateResponse(request, "core/settle_outbox.html", context)
+
+
+CONSEQUENCES = {
+    outbox.Verdict.TRY_AGAIN: _(
+        "These messages are delivered again. If the remote system has one already, it may get it "
+        "twice: look there first."
+    ),
+    outbox.Verdict.MARK_DONE: _(
+        "These messages count as delivered, with all that follows from it. Nothing is sent."
+    ),
+    outbox.Verdict.GIVE_UP: _(
+        "These messages count as refused, with all that follows from it. Nothing is sent."
+    ),
+}
+
+
+@admin.register(OutboxHold)
+class OutboxHoldAdmin(ModelAdmin):
+    """Adding a hold stops delivery; deleting it lets it go on."""
+
+    list_display = ("__str__", "reason", "held_at")
+    fields = ("kind", "reason")
+
+    def save_model(self, request: HttpRequest, obj: OutboxHold, form: Any, change: bool) -> None:
+        obj.held_at = timezone.now()
+        super().save_model(request, obj, form, change)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(OutboxBreaker)
+class OutboxBreakerAdmin(ModelAdmin):
+    list_display = ("kind", "scope", "failures", "open_until")
+    list_filter: ClassVar = (OutboxKindFilter,)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
