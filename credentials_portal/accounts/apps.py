@@ -8,6 +8,6 @@ class AccountsConfig(AppConfig):
     verbose_name = "People"
 
     def ready(self) -> None:
-        from credentials_portal.accounts import roles  # noqa: PLC0415 - needs the app registry
+        from credentials_portal.accounts import personal, roles  # noqa: F401 - personal registers
 
         post_migrate.connect(roles.create_groups, dispatch_uid="accounts.create_groups")

@@ -27,6 +27,7 @@ class PortalUserManager(UserManager["User"].from_queryset(UserQuerySet)):  # typ
 
     def learner(self, *, username: str, **fields: Any) -> "User":
         """The person with this username; one without a password is created for a new name."""
+        user: User
         user, _created = self.get_or_create(username=username, defaults={"password": "!", **fields})
         return user
 
@@ -44,7 +45,7 @@ class User(AbstractUser):
     time_zone = models.CharField(_("time zone"), max_length=64, blank=True)
     retired_at = models.DateTimeField(_("retired at"), null=True, blank=True, editable=False)
 
-    objects: ClassVar[PortalUserManager] = PortalUserManager()  # type: ignore[assignment]  # narrower
+    objects: ClassVar[PortalUserManager] = PortalUserManager()
 
     class Meta(AbstractUser.Meta):
         constraints = [

@@ -69,10 +69,6 @@ JOB_TIMEOUTS = "-c lock_timeout=30s -c statement_timeout=10min"
 READ_ONLY = "-c default_transaction_read_only=on"
 
 
-class CommandEndedError(CommandError):
-    """The command ended by one of its own exit codes, not by wrong use."""
-
-
 @dataclass(frozen=True)
 class Summary:
     """What a run did: `counters` is the JSON object, in this order, reasons nested."""
@@ -192,14 +188,14 @@ class OperatorCommand(BaseCommand):
             summary, was_interrupted = self._execute(options)
         except DomainError as refusal:
             raise CommandError(refusal.message, returncode=EXIT_REFUSED) from refusal
-        except CommandEndedError:
-            raise
         except CommandError as error:
-            error.returncode = EXIT_REFUSED
+            # Django's default is 1, which here means that items failed.
+            if error.returncode == EXIT_FAILED_ITEMS:
+                error.returncode = EXIT_REFUSED
             raise
         except Exception as error:
             logger.exception("command_crashed")
-            raise CommandEndedError(
+            raise CommandError(
                 f"{self.name} met an unexpected error, which is logged: {type(error).__name__}.",
                 returncode=EXIT_FAILED_ITEMS,
             ) from error
@@ -246,7 +242,7 @@ class OperatorCommand(BaseCommand):
         try:
             return stack.enter_context(SessionLock(self.name))
         except LockTakenError:
-            raise CommandEndedError(
+            raise CommandError(
                 f"{self.name} is already running.", returncode=EXIT_ALREADY_RUNNING
             ) from None
 
@@ -313,6 +309,7 @@ def job_connection(*, read_only: bool) -> Iterator[None]:
         try:
             yield
         finally:
+            transaction.set_rollback(False)
             transaction.savepoint_rollback(savepoint)
         return
 
@@ -355,7 +352,8 @@ def stoppable(run: CommandRun) -> Iterator[None]:
 def _actor(username: str | None) -> "User | None":
     if username is None:
         return None
-    actor = get_user_model().objects.filter(username=username, is_active=True).first()
+    users = get_user_model()._default_manager
+    actor: User | None = users.filter(username=username, is_active=True).first()
     if actor is None:
         raise CommandError("--actor: there is no active user of this name.")
     return actor
@@ -398,8 +396,8 @@ def _end(summary: Summary, *, was_interrupted: bool) -> None:
     if summary.refused is not None:
         raise CommandError(summary.refused, returncode=EXIT_REFUSED)
     if was_interrupted:
-        raise CommandEndedError(
+        raise CommandError(
             "Interrupted after a whole batch; run it again to go on.", returncode=EXIT_INTERRUPTED
         )
     if summary.failed:
-        raise CommandEndedError(f"{summary.failed} failed.", returncode=EXIT_FAILED_ITEMS)
+        raise CommandError(f"{summary.failed} failed.", returncode=EXIT_FAILED_ITEMS)

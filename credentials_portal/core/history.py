@@ -10,11 +10,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from django.apps import apps
+from django.core.exceptions import EmptyResultSet
 from django.db import connection, models
 from django.db.models.sql import UpdateQuery
 from simple_history.models import HistoricalRecords
 from simple_history.signals import pre_create_historical_record
 from simple_history.utils import get_history_manager_for_model
+
+from credentials_portal.core.personal import erase_names, register
 
 if TYPE_CHECKING:
     from credentials_portal.accounts.models import User
@@ -136,8 +140,15 @@ def update_with_history(
     quote = connection.ops.quote_name
     table, key = quote(model._meta.db_table), quote(_pk_column(model))
 
-    due = queryset.order_by("pk").select_for_update(of=("self",), no_key=True).values("pk")
-    due_sql, due_params = due[:limit].query.sql_with_params()
+    due = (
+        queryset.order_by("pk")
+        .select_for_update(of=("self",), no_key=True)
+        .values(_field(model, "pk"))
+    )
+    try:
+        due_sql, due_params = due[:limit].query.sql_with_params()
+    except EmptyResultSet:
+        return []
     update_sql, update_params = _update_clause(model, _touched(model, values, by))
     history_sql, history_params = _history_insert(model, history_type="~", by=by)
     columns = ", ".join(
@@ -229,7 +240,10 @@ def upsert_with_history(
 
 
 def rows_without_true_history(model: type[models.Model]) -> int:
-    """How many live rows have no history row, or a newest one that says something else."""
+    """How many live rows have no history row, or a newest one that says something else.
+
+    The newest is the one written last: with `--as-of` a later change may carry an earlier date.
+    """
     history, columns = _history_columns(model)
     quote = connection.ops.quote_name
     key = quote(_pk_column(model))
@@ -239,13 +253,32 @@ def rows_without_true_history(model: type[models.Model]) -> int:
         SELECT count(*) FROM {quote(model._meta.db_table)} AS live
         LEFT JOIN LATERAL (
             SELECT * FROM {quote(history._meta.db_table)} AS h WHERE h.{key} = live.{key}
-            ORDER BY h.history_date DESC, h.history_id DESC LIMIT 1
+            ORDER BY h.history_id DESC LIMIT 1
         ) AS past ON true
         WHERE past.history_id IS NULL OR ROW({live}) IS DISTINCT FROM ROW({past})
     """  # noqa: S608 - every name is quoted by Django
     with connection.cursor() as cursor:
         cursor.execute(statement)
         return cast("int", cursor.fetchone()[0])
+
+
+def models_with_history() -> list[type[models.Model]]:
+    """All models that keep a history, by label."""
+    return sorted(
+        (
+            model
+            for model in apps.get_models()
+            if hasattr(model._meta, "simple_history_manager_attribute")
+        ),
+        key=lambda model: model._meta.label,
+    )
+
+
+def erase_names_in_reasons(*names: str) -> None:
+    """Erase a person who leaves from the reasons that staff gave: one statement per model."""
+    for model in models_with_history():
+        history = get_history_manager_for_model(model).model
+        erase_names(history.objects.all(), ["history_change_reason"], *names)
 
 
 def _pk_column(model: type[models.Model]) -> str:
@@ -302,3 +335,8 @@ def _history_insert(
         f"INSERT INTO {quote(history._meta.db_table)} ({names}) SELECT {source}",
         list(extra.values()),
     )
+
+
+# Tracked columns are erased like their live ones, by the app that owns them.
+register.holds_personal(core__HistoricalBase__history_change_reason="erased by name")
+register.holds_nothing_personal(core__HistoricalBase__cause="a name from the code")

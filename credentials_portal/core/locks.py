@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from zlib import crc32
 
 import environ
@@ -63,7 +63,7 @@ def direct_connection() -> BaseDatabaseWrapper:
     return direct
 
 
-def direct_settings() -> dict[str, object]:
+def direct_settings() -> dict[str, Any]:
     """The default connection's settings, with DATABASE_DIRECT_URL's address where that differs."""
     current = connection.settings_dict
     if settings.DATABASE_DIRECT_URL == settings.DATABASE_URL:
