@@ -3,6 +3,7 @@
 `core.checks` refuses the combinations that cannot work; the operator's guide lists the variables.
 """
 
+from datetime import timedelta
 from pathlib import Path
 
 import environ
@@ -69,6 +70,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
     "credentials_portal.web.middleware.AdminContentSecurityPolicy",
+    "credentials_portal.web.middleware.ErrorPages",
     "axes.middleware.AxesMiddleware",
 ]
 
@@ -116,7 +118,13 @@ CACHES = {
     "default": (
         {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
         if REDIS_URL
-        else {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "portal_cache"}
+        else {
+            "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+            # Made by a migration of core.
+            "LOCATION": "portal_cache",
+            # Django's 300 would drop counters of throttles and sign-in attempts.
+            "OPTIONS": {"MAX_ENTRIES": 100_000},
+        }
     )
 }
 
@@ -157,7 +165,6 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = reverse_lazy("login")
 LOGIN_REDIRECT_URL = reverse_lazy("home")
-LOGOUT_REDIRECT_URL = reverse_lazy("home")
 AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = 1
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
@@ -165,6 +172,8 @@ AXES_RESET_ON_SUCCESS = True
 # axes' own table would keep user names and addresses; the cache forgets them.
 AXES_HANDLER = "axes.handlers.cache.AxesCacheHandler"
 AXES_VERBOSE = False
+AXES_CLIENT_IP_CALLABLE = "credentials_portal.api.throttling.client_address"
+AXES_LOCKOUT_TEMPLATE = "registration/locked_out.html"
 
 # --- Language and time -----------------------------------------------------------------------
 LANGUAGE_CODE = "en"
@@ -175,8 +184,11 @@ USE_TZ = True
 
 # --- Static files ----------------------------------------------------------------------------
 STATIC_URL = "static/"
-STATIC_ROOT = Path(env.str("STATIC_ROOT", str(BASE_DIR / "staticfiles")))
 STATIC_MANIFEST = env.bool("STATIC_MANIFEST", False)
+# Collected files are served only with their manifest, else each app's own.
+STATIC_ROOT = (
+    Path(env.str("STATIC_ROOT", str(BASE_DIR / "staticfiles"))) if STATIC_MANIFEST else None
+)
 WHITENOISE_USE_FINDERS = not STATIC_MANIFEST
 MEDIA_ROOT = Path(env.str("MEDIA_ROOT", str(DATA_DIR / "media")))
 STORAGES = {
@@ -204,6 +216,7 @@ SESSION_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_AGE = 60 * 60 * 24 * 14
 X_FRAME_OPTIONS = "DENY"
+CSRF_FAILURE_VIEW = "credentials_portal.web.errors.csrf_failure"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],
@@ -227,6 +240,9 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "credentials_portal.api.errors.exception_handler",
     "DATETIME_FORMAT": "%Y-%m-%dT%H:%M:%SZ",
+    "DEFAULT_THROTTLE_CLASSES": ["credentials_portal.api.throttling.AddressThrottle"],
+    "DEFAULT_THROTTLE_RATES": {"address": env.str("ANONYMOUS_API_RATE", "120/min")},
+    "NUM_PROXIES": TRUSTED_PROXY_COUNT,
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Credentials Portal API",
@@ -235,17 +251,37 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    # Without this the page asks a public validator about our schema.
+    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "validatorUrl": None},
 }
 OAUTH2_PROVIDER = {
     "SCOPES": {"read": "Read", "write": "Write"},
     "ACCESS_TOKEN_EXPIRE_SECONDS": 3600,
     "OAUTH2_VALIDATOR_CLASS": "credentials_portal.api.oauth.ServiceValidator",
     "ALLOWED_REDIRECT_URI_SCHEMES": ["https"],
+    "REFRESH_TOKEN_REUSE_PROTECTION": True,
+    "ALLOW_URI_WILDCARDS": False,
+    # All of RFC 9700, the current best practice: tokens are stored as hashes, for one.
+    **{
+        f"COMPLIANT_BCP_RFC9700_{practice}": True
+        for practice in (
+            "IMPLICIT_GRANT",
+            "PASSWORD_GRANT",
+            "PKCE_METHOD",
+            "ACCESS_TOKEN_TRANSPORT",
+            "AUTHZ_RESPONSE_ISS",
+            "TOKEN_STORAGE",
+            "REFRESH_TOKEN",
+            "REDIRECT_URI_SCHEME",
+            "REDIRECT_URI_MATCHING",
+            "PKCE_REQUIRED",
+        )
+    },
 }
 
 # --- Letters ---------------------------------------------------------------------------------
-# How long a letter that fails stays active after the first sign of trouble, in hours.
-LETTER_SUSPENSION_GRACE_HOURS = env.int("LETTER_SUSPENSION_GRACE_HOURS", 24)
+# How long a letter that fails stays active after the first sign of trouble.
+LETTER_SUSPENSION_GRACE = timedelta(hours=env.int("LETTER_SUSPENSION_GRACE_HOURS", 24))
 # How many letters of one program the machine may issue, or suspend, within 24 hours.
 LETTER_BREAKER_LIMIT = env.int("LETTER_BREAKER_LIMIT", 50)
 

@@ -1,0 +1,74 @@
+"""Access tokens of services: OAuth2 client credentials, as clients of the older services ask."""
+
+import hashlib
+import json
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
+from jwcrypto.common import JWException, base64url_encode, json_decode
+from jwcrypto.jwk import JWK
+from jwcrypto.jwt import JWT
+from oauth2_provider.oauth2_validators import OAuth2Validator
+from oauth2_provider.views import TokenView
+from oauthlib.common import Request as OAuthRequest
+
+ALGORITHM = "HS256"
+
+
+class ServiceValidator(OAuth2Validator):
+    """A token of the client-credentials grant acts as the client's own user."""
+
+    def validate_bearer_token(self, token: str, scopes: list[str], request: OAuthRequest) -> bool:
+        if not super().validate_bearer_token(token, scopes, request):
+            return False
+        request.user = request.user or request.client.user
+        return True
+
+
+class ServiceTokenView(TokenView):
+    """`POST /oauth2/access_token`; `token_type=jwt` gets the token in a signed envelope.
+
+    The envelope is put on after the token was stored, so that both forms are one token:
+    revoking it ends both.
+    """
+
+    def authorization_flow_token_response(
+        self, request: HttpRequest, *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        response: HttpResponse = super().authorization_flow_token_response(request, *args, **kwargs)
+        if response.status_code != 200 or request.POST.get("token_type", "").lower() != "jwt":
+            return response
+        granted = json.loads(response.content)
+        granted |= {"access_token": _enveloped(granted), "token_type": "JWT"}
+        return JsonResponse(granted, headers={"Cache-Control": "no-store", "Pragma": "no-cache"})
+
+
+def stored_token_of(credentials: str) -> str:
+    """The stored token in `credentials`: itself, or what our signed envelope carries, else ""."""
+    if credentials.count(".") != 2:
+        return credentials
+    try:
+        return str(json_decode(JWT(jwt=credentials, key=_key(), algs=[ALGORITHM]).claims)["jti"])
+    except (JWException, ValueError, KeyError):
+        return ""
+
+
+def _enveloped(granted: dict[str, Any]) -> str:
+    issued_at = int(timezone.now().timestamp())
+    claims = {
+        "iss": f"{settings.PORTAL_BASE_URL}/oauth2",
+        "iat": issued_at,
+        "exp": issued_at + granted["expires_in"],
+        "jti": granted["access_token"],
+        "scopes": granted["scope"].split(),
+    }
+    envelope = JWT(header={"alg": ALGORITHM, "typ": "JWT"}, claims=claims)
+    envelope.make_signed_token(_key())
+    return str(envelope.serialize())
+
+
+def _key() -> JWK:
+    secret = hashlib.sha256(f"oauth2 envelope:{settings.SECRET_KEY}".encode()).digest()
+    return JWK(kty="oct", k=base64url_encode(secret))

@@ -1,0 +1,57 @@
+"""Pages that belong to no single app."""
+
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_safe
+from drf_spectacular.utils import extend_schema
+from rest_framework.decorators import (
+    api_view,
+    authentication_classes,
+    permission_classes,
+    throttle_classes,
+)
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from credentials_portal.core.health import health_facts
+from credentials_portal.web.demo_mail import mails_in
+from credentials_portal.web.forms import FindLetter
+
+
+@require_safe
+def home(request: HttpRequest) -> HttpResponse:
+    """What waits for the reader and how far they are; for everybody else, what the portal is."""
+    if request.user.is_authenticated:
+        return render(request, "web/home.html")
+    return render(request, "web/welcome.html", {"form": FindLetter()})
+
+
+@require_safe
+def find_letter(request: HttpRequest) -> HttpResponse:
+    """On to the verification of the letter whose link or id somebody pasted."""
+    form = FindLetter(request.GET)
+    if form.is_valid():
+        return redirect(form.verification_path())
+    return render(request, "web/welcome.html", {"form": form})
+
+
+@extend_schema(exclude=True)
+@api_view(["GET"])
+@authentication_classes([])
+@permission_classes([])
+@throttle_classes([])
+def health(_request: Request) -> Response:
+    """For load balancers and monitors: 503 only when the database is gone.
+
+    Knows nobody: reading the session would need the very database that may be gone.
+    """
+    facts = health_facts()
+    return Response(facts, status=200 if facts["database"] else 503)
+
+
+@require_safe
+def demo_mail(request: HttpRequest) -> HttpResponse:
+    if not settings.DEMO:
+        raise Http404
+    return render(request, "web/demo_mail.html", {"mails": mails_in(settings.MAIL_DIR)})
