@@ -18,7 +18,6 @@ logger = logging.getLogger(__name__)
 
 TRIES = 8
 FIRST_DELAY = timedelta(minutes=1)
-LONGEST_DELAY = timedelta(hours=6)
 
 
 def record(kind: OutboxKind, deliveries: Sequence[Delivery], *, at: datetime) -> Counter[str]:
@@ -43,8 +42,7 @@ def record(kind: OutboxKind, deliveries: Sequence[Delivery], *, at: datetime) ->
 
 def back_off(attempts: int) -> timedelta:
     """How long to wait after so many attempts: doubling, with jitter against crowds."""
-    delay = min(FIRST_DELAY * (1 << attempts), LONGEST_DELAY)
-    return delay * random.uniform(0.5, 1)  # noqa: S311 - no secret
+    return FIRST_DELAY * (1 << attempts) * random.uniform(0.5, 1)  # noqa: S311 - no secret
 
 
 @retry_conflicts
