@@ -18,7 +18,6 @@ from contextlib import closing, suppress
 from functools import cache
 from pathlib import Path
 from shutil import rmtree
-from typing import IO
 from urllib.parse import quote
 
 import psycopg2
@@ -32,9 +31,6 @@ DATABASE = "portal"
 USER = "portal"
 START_SECONDS = 30
 STOP_SECONDS = 60
-
-# Open for the life of this process: closing a file gives up its lock.
-_claims: list[IO[bytes]] = []
 
 
 def url() -> str:
@@ -59,7 +55,7 @@ def start() -> None:
     _make_private(place.home, place.account)
     _hold(place, os.getpid())
     _make_private(place.socket_dir, place.account)
-    with _open(place, "start.lock") as lock:
+    with os.fdopen(_open(place, "start.lock"), "ab") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not _answers(place):
             _launch(place)
@@ -89,9 +85,8 @@ def claim_test_database() -> str:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            lock.close()
+            os.close(lock)
         else:
-            _claims.append(lock)
             return f"test_{DATABASE}_{number}"
     raise AssertionError("itertools.count() ended")
 
@@ -101,28 +96,30 @@ def _hold(place: Place, pid: int) -> None:
     """Count the process `pid` (this one) among the users of the server, once."""
     lock = _open(place, "users.lock")
     fcntl.flock(lock, fcntl.LOCK_SH)
-    _claims.append(lock)
     atexit.register(_release, place, pid, lock)
 
 
-def _release(place: Place, pid: int, lock: IO[bytes]) -> None:
+def _release(place: Place, pid: int, lock: int) -> None:
     """Stop the server unless another process uses it; a forked child, which inherits this duty, has none."""
     if os.getpid() != pid:
         return
-    lock.close()
+    os.close(lock)
     # Without the data directory there is nothing left to stop.
-    with suppress(BlockingIOError, FileNotFoundError), _open(place, "users.lock") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with suppress(BlockingIOError, FileNotFoundError):
+        fcntl.flock(_open(place, "users.lock"), fcntl.LOCK_EX | fcntl.LOCK_NB)
         _stop(place)
 
 
-def _open(place: Place, name: str) -> IO[bytes]:
-    """Open a file of the home to append to, for the account; a link that the account put there is not followed."""
+def _open(place: Place, name: str) -> int:
+    """Open a file of the home for the account; a link that the account put there is not followed.
+
+    A descriptor that nobody closes stays open, and its lock held, for the life of the process.
+    """
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
-    file = os.fdopen(os.open(place.home / name, flags, 0o600), "ab")
+    descriptor = os.open(place.home / name, flags, 0o600)
     if place.account.is_other:
-        os.fchown(file.fileno(), place.account.uid, place.account.gid)
-    return file
+        os.fchown(descriptor, place.account.uid, place.account.gid)
+    return descriptor
 
 
 def _make_private(directory: Path, account: Account) -> None:
@@ -232,7 +229,7 @@ def _run(place: Place, program: Path, *arguments: object) -> bool:
     """Run a program as the server's user, apart from this process's terminal, directory and PG* variables."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
     other = place.account if place.account.is_other else None
-    with _open(place, place.log.name) as log:
+    with os.fdopen(_open(place, place.log.name), "ab") as log:
         finished = subprocess.run(  # noqa: S603 - a program of the server, without a shell
             [program, *map(str, arguments)],
             check=False,
