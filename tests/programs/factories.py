@@ -1,14 +1,15 @@
 """Rows for tests. Programs get their runs and requirements through the services."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from collections.abc import Sequence as SequenceOf
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-import factory
-from django.contrib.auth import get_user_model
+from factory.declarations import LazyAttribute, Sequence, SubFactory, Trait
 from factory.django import DjangoModelFactory
 
+from credentials_portal.accounts.models import User
 from credentials_portal.core.history import Attribution
 from programs.enums import CertificateSource, CertificateStatus
 from programs.models import (
@@ -31,135 +32,134 @@ AT = datetime(2025, 6, 1, 12, tzinfo=UTC)
 BY = Attribution(at=AT, reason="for a test", cause="test")
 
 
-class LearnerFactory(DjangoModelFactory):
+class LearnerFactory(DjangoModelFactory[User]):
     class Meta:
-        model = get_user_model()
+        model = User
 
-    username = factory.Sequence(lambda number: f"learner{number}")
-    email = factory.LazyAttribute(lambda learner: f"{learner.username}@example.org")
-    full_name = factory.LazyAttribute(lambda learner: f"Full Name of {learner.username}")
+    username = Sequence(lambda number: f"learner{number}")
+    email = LazyAttribute(lambda learner: f"{learner.username}@example.org")
+    full_name = LazyAttribute(lambda learner: f"Full Name of {learner.username}")
 
 
-class OrganizationFactory(DjangoModelFactory):
+class OrganizationFactory(DjangoModelFactory[Organization]):
     class Meta:
         model = Organization
 
-    key = factory.Sequence(lambda number: f"Org{number}")
-    name = factory.LazyAttribute(lambda organization: f"{organization.key} University")
+    key = Sequence(lambda number: f"Org{number}")
+    name = LazyAttribute(lambda organization: f"{organization.key} University")
 
 
-class CourseFactory(DjangoModelFactory):
+class CourseFactory(DjangoModelFactory[Course]):
     class Meta:
         model = Course
 
-    key = factory.Sequence(lambda number: f"Org+C{number}")
-    title = factory.LazyAttribute(lambda course: f"Course {course.key}")
+    key = Sequence(lambda number: f"Org+C{number}")
+    title = LazyAttribute(lambda course: f"Course {course.key}")
 
 
-class CourseRunFactory(DjangoModelFactory):
+class CourseRunFactory(DjangoModelFactory[CourseRun]):
     """A run that has ended at `AT`."""
 
     class Meta:
         model = CourseRun
 
     class Params:
-        running = factory.Trait(end_date=datetime(2026, 1, 1, tzinfo=UTC))
-        endless = factory.Trait(end_date=None)
+        running = Trait(end_date=datetime(2026, 1, 1, tzinfo=UTC))
+        endless = Trait(end_date=None)
 
-    course = factory.SubFactory(CourseFactory)
-    key = factory.Sequence(lambda number: f"course-v1:Org+C+R{number}")
+    course = SubFactory(CourseFactory)
+    key = Sequence(lambda number: f"course-v1:Org+C+R{number}")
     start_date = RUN_STARTS
     end_date = RUN_ENDS
 
 
-class ProgramFactory(DjangoModelFactory):
+class ProgramFactory(DjangoModelFactory[Program]):
     class Meta:
         model = Program
 
-    title = factory.Sequence(lambda number: f"Program {number}")
+    title = Sequence(lambda number: f"Program {number}")
 
 
-class ProgramEnrollmentFactory(DjangoModelFactory):
+class ProgramEnrollmentFactory(DjangoModelFactory[ProgramEnrollment]):
     class Meta:
         model = ProgramEnrollment
 
-    user = factory.SubFactory(LearnerFactory)
-    program = factory.SubFactory(ProgramFactory)
+    user = SubFactory(LearnerFactory)
+    program = SubFactory(ProgramFactory)
 
 
-class CourseEnrollmentFactory(DjangoModelFactory):
+class CourseEnrollmentFactory(DjangoModelFactory[CourseEnrollment]):
     class Meta:
         model = CourseEnrollment
 
-    user = factory.SubFactory(LearnerFactory)
-    course_run = factory.SubFactory(CourseRunFactory)
+    user = SubFactory(LearnerFactory)
+    course_run = SubFactory(CourseRunFactory)
     mode = "verified"
 
 
-class GradeFactory(DjangoModelFactory):
+class GradeFactory(DjangoModelFactory[CourseGrade]):
     """A final, verified grade that passes."""
 
     class Meta:
         model = CourseGrade
 
     class Params:
-        failing = factory.Trait(percent_grade=Decimal("0.4"), passed=False)
-        unverified = factory.Trait(verified=False)
-        provisional = factory.Trait(is_final=False)
+        failing = Trait(percent_grade=Decimal("0.4"), passed=False)
+        unverified = Trait(verified=False)
+        provisional = Trait(is_final=False)
 
-    user = factory.SubFactory(LearnerFactory)
-    course_run = factory.SubFactory(CourseRunFactory)
+    user = SubFactory(LearnerFactory)
+    course_run = SubFactory(CourseRunFactory)
     percent_grade = Decimal("0.8")
     passed = True
     is_final = True
 
 
-class CourseCertificateFactory(DjangoModelFactory):
+class CourseCertificateFactory(DjangoModelFactory[CourseCertificate]):
     class Meta:
         model = CourseCertificate
 
     class Params:
-        revoked = factory.Trait(status=CertificateStatus.REVOKED, revoked_at=AT)
+        revoked = Trait(status=CertificateStatus.REVOKED, revoked_at=AT)
 
-    user = factory.SubFactory(LearnerFactory)
-    course_run = factory.SubFactory(CourseRunFactory)
+    user = SubFactory(LearnerFactory)
+    course_run = SubFactory(CourseRunFactory)
     awarded_at = RUN_ENDS
 
 
-class ProgramCertificateFactory(DjangoModelFactory):
+class ProgramCertificateFactory(DjangoModelFactory[ProgramCertificate]):
     """An awarded certificate that the portal computed."""
 
     class Meta:
         model = ProgramCertificate
 
     class Params:
-        from_lms = factory.Trait(source=CertificateSource.LMS)
-        revoked = factory.Trait(
+        from_lms = Trait(source=CertificateSource.LMS)
+        revoked = Trait(
             status=CertificateStatus.REVOKED,
             revoked_at=AT,
             revocation_reason=ProgramCertificate.NOT_COMPLETE,
         )
 
-    user = factory.SubFactory(LearnerFactory)
-    program = factory.SubFactory(ProgramFactory)
+    user = SubFactory(LearnerFactory)
+    program = SubFactory(ProgramFactory)
     source = CertificateSource.COMPUTED
     awarded_at = RUN_ENDS
 
 
 def program_requiring(
     *,
-    core: Sequence[Course] = (),
-    electives: Iterable[tuple[int, Sequence[Course]]] = (),
-    including: Sequence[CourseRun] | None = None,
+    core: SequenceOf[Course] = (),
+    electives: Iterable[tuple[int, SequenceOf[Course]]] = (),
+    including: Iterable[CourseRun] | None = None,
     effective_from: datetime = FOUNDED,
     **fields: Any,
 ) -> Program:
     """A program with requirements, that includes these runs; None: all runs of its courses."""
-    program = ProgramFactory(**fields)
+    program = ProgramFactory.create(**fields)
     courses = [*core, *(course for _needed, members in electives for course in members)]
-    if including is None:
-        including = CourseRun.objects.filter(course__in=courses).order_by("pk")
-    include_runs(program=program, course_run_ids=[run.pk for run in including], by=BY)
+    runs = CourseRun.objects.filter(course__in=courses) if including is None else including
+    include_runs(program=program, course_run_ids=[run.pk for run in runs], by=BY)
     groups = [RequiredGroup(tuple(course.pk for course in core))] if core else []
     groups += [RequiredGroup(tuple(c.pk for c in members), n) for n, members in electives]
     define_requirements(program=program, groups=groups, effective_from=effective_from, by=BY)

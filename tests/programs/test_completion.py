@@ -62,12 +62,12 @@ def judge(learner: User, program: Program, *, at: datetime = AT) -> Completion:
 
 @pytest.fixture
 def learner() -> User:
-    return LearnerFactory()  # type: ignore[no-any-return]  # factories are untyped
+    return LearnerFactory.create()
 
 
 @pytest.fixture
 def run() -> CourseRun:
-    return CourseRunFactory()  # type: ignore[no-any-return]  # factories are untyped
+    return CourseRunFactory.create()
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def program(run: CourseRun) -> Program:
 def test_an_awarded_certificate_meets_the_course(
     learner: User, run: CourseRun, program: Program
 ) -> None:
-    certificate = CourseCertificateFactory(user=learner, course_run=run)
+    certificate = CourseCertificateFactory.create(user=learner, course_run=run)
 
     verdict = judge(learner, program)
 
@@ -103,7 +103,7 @@ def test_a_final_verified_grade_that_passes_meets_the_course(
     learner: User, run: CourseRun, program: Program
 ) -> None:
     graded_at = RUN_ENDS + timedelta(days=7)
-    grade = GradeFactory(user=learner, course_run=run, graded_at=graded_at)
+    grade = GradeFactory.create(user=learner, course_run=run, graded_at=graded_at)
 
     verdict = judge(learner, program)
 
@@ -117,7 +117,7 @@ def test_a_final_verified_grade_that_passes_meets_the_course(
 def test_a_grade_without_a_date_is_earned_at_the_end_of_the_run(
     learner: User, run: CourseRun, program: Program
 ) -> None:
-    GradeFactory(user=learner, course_run=run, graded_at=None)
+    GradeFactory.create(user=learner, course_run=run, graded_at=None)
 
     assert judge(learner, program).completed_at == RUN_ENDS
 
@@ -136,7 +136,7 @@ def test_nothing_at_all_does_not_meet_the_course(learner: User, program: Program
 def test_such_a_grade_does_not_meet_the_course(
     learner: User, run: CourseRun, program: Program, trait: dict[str, bool]
 ) -> None:
-    GradeFactory(user=learner, course_run=run, **trait)
+    GradeFactory.create(user=learner, course_run=run, **trait)
 
     assert judge(learner, program).missing == [f"core_course:{run.course.key}"]
 
@@ -172,17 +172,17 @@ def test_what_the_source_says_about_passing_outweighs_the_percentage(
 def test_a_provisional_grade_counts_once_the_run_has_ended(
     learner: User, ends_after: timedelta | None, counts: bool
 ) -> None:
-    run = CourseRunFactory(end_date=None if ends_after is None else AT + ends_after)
+    run = CourseRunFactory.create(end_date=None if ends_after is None else AT + ends_after)
     program = program_requiring(core=[run.course])
-    GradeFactory(user=learner, course_run=run, provisional=True)
+    GradeFactory.create(user=learner, course_run=run, provisional=True)
 
     assert judge(learner, program).is_complete is counts
 
 
 def test_a_final_grade_counts_while_the_run_goes_on(learner: User) -> None:
-    run = CourseRunFactory(endless=True)
+    run = CourseRunFactory.create(endless=True)
     program = program_requiring(core=[run.course])
-    GradeFactory(user=learner, course_run=run)
+    GradeFactory.create(user=learner, course_run=run)
 
     verdict = judge(learner, program)
 
@@ -193,8 +193,8 @@ def test_a_final_grade_counts_while_the_run_goes_on(learner: User) -> None:
 def test_a_revoked_certificate_voids_its_runs_grade(
     learner: User, run: CourseRun, program: Program
 ) -> None:
-    GradeFactory(user=learner, course_run=run)
-    CourseCertificateFactory(user=learner, course_run=run, revoked=True)
+    GradeFactory.create(user=learner, course_run=run)
+    CourseCertificateFactory.create(user=learner, course_run=run, revoked=True)
 
     assert judge(learner, program).missing == [f"core_course:{run.course.key}"]
 
@@ -202,10 +202,10 @@ def test_a_revoked_certificate_voids_its_runs_grade(
 def test_another_run_still_meets_the_course_of_a_revoked_certificate(
     learner: User, run: CourseRun
 ) -> None:
-    second_run = CourseRunFactory(course=run.course)
+    second_run = CourseRunFactory.create(course=run.course)
     program = program_requiring(core=[run.course])
-    CourseCertificateFactory(user=learner, course_run=run, revoked=True)
-    GradeFactory(user=learner, course_run=second_run)
+    CourseCertificateFactory.create(user=learner, course_run=run, revoked=True)
+    GradeFactory.create(user=learner, course_run=second_run)
 
     verdict = judge(learner, program)
 
@@ -216,15 +216,15 @@ def test_another_run_still_meets_the_course_of_a_revoked_certificate(
 def test_another_learners_grade_meets_nothing(
     learner: User, run: CourseRun, program: Program
 ) -> None:
-    GradeFactory(course_run=run)
+    GradeFactory.create(course_run=run)
 
     assert not judge(learner, program).is_complete
 
 
 def test_only_included_runs_count(learner: User, run: CourseRun) -> None:
-    excluded = CourseRunFactory(course=run.course)
+    excluded = CourseRunFactory.create(course=run.course)
     program = program_requiring(core=[run.course], including=[run])
-    GradeFactory(user=learner, course_run=excluded)
+    GradeFactory.create(user=learner, course_run=excluded)
 
     before = judge(learner, program).is_complete
     include_runs(program=program, course_run_ids=[run.pk, excluded.pk], by=BY)
@@ -235,11 +235,11 @@ def test_only_included_runs_count(learner: User, run: CourseRun) -> None:
 
 def test_several_runs_of_a_course_count_once(learner: User) -> None:
     courses = CourseFactory.create_batch(3)
-    runs = [CourseRunFactory(course=course) for course in courses]
-    again = CourseRunFactory(course=courses[0], end_date=RUN_ENDS + timedelta(days=200))
+    runs = [CourseRunFactory.create(course=course) for course in courses]
+    again = CourseRunFactory.create(course=courses[0], end_date=RUN_ENDS + timedelta(days=200))
     program = program_requiring(electives=[(2, courses)])
     for passed_run in (runs[0], again):
-        GradeFactory(user=learner, course_run=passed_run)
+        GradeFactory.create(user=learner, course_run=passed_run)
 
     verdict = judge(learner, program)
 
@@ -258,11 +258,13 @@ def test_an_elective_set_needs_so_many_of_its_courses(
     program = program_requiring(electives=[(2, courses)])
     include_runs(
         program=program,
-        course_run_ids=[CourseRunFactory(course=course).pk for course in courses],
+        course_run_ids=[CourseRunFactory.create(course=course).pk for course in courses],
         by=BY,
     )
     for number, included in enumerate(program.course_runs.order_by("pk")[:passed]):
-        GradeFactory(user=learner, course_run=included, graded_at=RUN_ENDS + timedelta(days=number))
+        GradeFactory.create(
+            user=learner, course_run=included, graded_at=RUN_ENDS + timedelta(days=number)
+        )
 
     verdict = judge(learner, program)
 
@@ -277,18 +279,18 @@ def test_the_core_needs_all_of_its_courses_and_each_elective_set_its_own(learner
     program = program_requiring(
         core=[run.course for run in core], electives=[(1, [run.course for run in electives])]
     )
-    GradeFactory(user=learner, course_run=core[0])
-    GradeFactory(user=learner, course_run=electives[0])
+    GradeFactory.create(user=learner, course_run=core[0])
+    GradeFactory.create(user=learner, course_run=electives[0])
 
     missing_before = judge(learner, program).missing
-    GradeFactory(user=learner, course_run=core[1])
+    GradeFactory.create(user=learner, course_run=core[1])
 
     assert missing_before == [f"core_course:{core[1].course.key}"]
     assert judge(learner, program).is_complete
 
 
 def test_checks_are_told_in_the_order_of_the_requirements(learner: User) -> None:
-    last, first = CourseRunFactory(), CourseRunFactory()
+    last, first = CourseRunFactory.create(), CourseRunFactory.create()
     program = program_requiring(core=[first.course, last.course])
 
     codes = [check.code for check in judge(learner, program).checks]
@@ -303,7 +305,7 @@ def test_checks_are_told_in_the_order_of_the_requirements(learner: User) -> None
 
 def test_an_empty_version_is_never_complete(learner: User, run: CourseRun) -> None:
     program = program_requiring(including=[run])
-    GradeFactory(user=learner, course_run=run)
+    GradeFactory.create(user=learner, course_run=run)
 
     verdict = judge(learner, program)
 
@@ -312,9 +314,9 @@ def test_an_empty_version_is_never_complete(learner: User, run: CourseRun) -> No
 
 
 def test_a_program_without_a_version_is_never_complete(learner: User, run: CourseRun) -> None:
-    program = ProgramFactory()
+    program = ProgramFactory.create()
     include_runs(program=program, course_run_ids=[run.pk], by=BY)
-    GradeFactory(user=learner, course_run=run)
+    GradeFactory.create(user=learner, course_run=run)
 
     verdict = judge(learner, program)
 
@@ -325,7 +327,7 @@ def test_a_program_without_a_version_is_never_complete(learner: User, run: Cours
 def test_requirements_that_the_included_runs_cannot_meet_are_named(
     learner: User, run: CourseRun
 ) -> None:
-    course_without_run = CourseFactory()
+    course_without_run = CourseFactory.create()
     program = program_requiring(core=[run.course, course_without_run])
 
     assert judge(learner, program).missing == [
@@ -338,9 +340,9 @@ def test_requirements_that_the_included_runs_cannot_meet_are_named(
 def test_requirements_edited_later_leave_the_earlier_verdict_alone(
     learner: User, run: CourseRun, program: Program
 ) -> None:
-    GradeFactory(user=learner, course_run=run)
+    GradeFactory.create(user=learner, course_run=run)
     earlier = program.requirements_versions.get()
-    added = CourseRunFactory()
+    added = CourseRunFactory.create()
     include_runs(program=program, course_run_ids=[run.pk, added.pk], by=BY)
     groups = [RequiredGroup((run.course_id, added.course_id))]
     define_requirements(program=program, groups=groups, by=BY)
@@ -454,7 +456,7 @@ def expected_verdicts(
         for version, row in zip(world.versions, versions, strict=True):
             for group in version.groups:
                 if group.required_number is None:
-                    checks = [((course,), 1) for course in group.courses]
+                    checks: list[tuple[tuple[int, ...], int]] = [((c,), 1) for c in group.courses]
                 else:
                     checks = [(group.courses, group.required_number)]
                 for courses, needed in checks:
@@ -470,10 +472,11 @@ def expected_verdicts(
 def stated_verdicts(
     program: Program, learners: list[User], versions: list[ProgramRequirementsVersion]
 ) -> Verdicts:
+    """What the SQL says about this program, judged together with another that includes more."""
     subjects = Fragment(
-        "SELECT user_id, %s::bigint AS program_id, version_id"
-        " FROM unnest(%s::bigint[]) AS user_id, unnest(%s::bigint[]) AS version_id",
-        (program.pk, [user.pk for user in learners], [version.pk for version in versions]),
+        "SELECT user_id, program.id AS program_id, version_id FROM programs_program AS program,"
+        " unnest(%s::bigint[]) AS user_id, unnest(%s::bigint[]) AS version_id",
+        ([user.pk for user in learners], [version.pk for version in versions]),
     )
     verdicts = completion_verdicts(subjects, at=AT)
     courses_of = {
@@ -486,8 +489,8 @@ def stated_verdicts(
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT user_id, version_id, code, passed, met_at FROM ({verdicts.sql}) AS verdict"  # noqa: S608 - our own SQL
-            " WHERE code NOT LIKE 'requirements%%'",
-            verdicts.params,
+            " WHERE program_id = %s AND code NOT LIKE 'requirements%%'",
+            (*verdicts.params, program.pk),
         )
         return {
             (
@@ -528,6 +531,8 @@ def built(
             row.pk for row, run in zip(run_rows, world.runs, strict=True) if run.is_included
         ]
         include_runs(program=program, course_run_ids=included, by=BY)
+        decoy = Program.objects.create(title="includes every run")
+        include_runs(program=decoy, course_run_ids=[row.pk for row in run_rows], by=BY)
         versions = [define_version(program, courses, version) for version in world.versions]
         grade_records, certificate_records = attempt_records(world, learners, run_rows)
         record_grades(grade_records, by=BY)
