@@ -432,7 +432,8 @@ Command().run_from_argv(sys.argv[1:])
 def slow_command(transactional_db: None) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
     """Starts the command as cron would, on the test's database; returns once it works."""
     address = urlsplit(settings.DATABASE_URL)
-    database = address._replace(path=f"/{connection.settings_dict['NAME']}").geturl()
+    path = f"{address.path.rpartition('/')[0]}/{connection.settings_dict['NAME']}"
+    database = address._replace(path=path).geturl()
     started = []
 
     def start(*arguments: str) -> "subprocess.Popen[str]":
