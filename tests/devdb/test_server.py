@@ -185,11 +185,12 @@ def test_each_run_of_the_tests_claims_a_database_of_its_own(server: Server) -> N
     code = f"import subprocess, sys; {START}; print({claim}, {claim}, flush=True)"
     nested = f"{code}; subprocess.run([sys.executable, '-c', {code!r}], check=True)"
 
-    claimed_at_once = server.python(nested).stdout.split()
-    claimed_later = server.python(code).stdout.split()
+    at_once = server.python(nested)
+    later = server.python(code)
 
-    assert claimed_at_once == [f"test_portal_{number}" for number in (1, 2, 3, 4)]
-    assert claimed_later == ["test_portal_1", "test_portal_2"]
+    assert at_once.stdout.split() == [f"test_portal_{number}" for number in (1, 2, 3, 4)]
+    assert later.stdout.split() == ["test_portal_1", "test_portal_2"]
+    assert (at_once.stderr, later.stderr) == ("", "")
 
 
 @as_root

@@ -62,7 +62,7 @@ class Server:
     def python(self, code: str) -> subprocess.CompletedProcess[str]:
         """Run a user of the server to its end."""
         return subprocess.run(
-            [sys.executable, "-c", code],
+            [sys.executable, "-W", "error::ResourceWarning", "-c", code],
             cwd=PROJECT_DIR,
             env=self.environment,
             capture_output=True,
