@@ -179,7 +179,7 @@ def upsert_with_history(
 
     `rows` give the same columns each, by attribute name (`user_id`), and no key twice. A row
     that changes nothing is left alone, and so is one whose date `newer` is older than the
-    stored one. Columns that `rows` do not name get their defaults when inserted. Returns the
+    stored one, or missing where one is stored. Columns that `rows` do not name get their defaults when inserted. Returns the
     fields `returning` of what was created or changed, in the order of `key`.
     """
     if not rows:
@@ -237,6 +237,38 @@ def upsert_with_history(
             statement, [json.dumps(records, default=_as_text), *created_params, *updated_params]
         )
         return [Upserted(is_new, tuple(values)) for is_new, *values in cursor.fetchall()]
+
+
+def delete_with_history(
+    model: type[models.Model],
+    pks: Sequence[Any],
+    *,
+    by: Attribution,
+    returning: Sequence[str] = (),
+) -> list[tuple[Any, ...]]:
+    """Delete rows and write one history row for each, in one statement.
+
+    `QuerySet.delete` would let simple_history write a second one that names nobody. Returns the
+    fields `returning` of the deleted rows, in primary-key order. Rows that refer to a deleted
+    one are the database's to refuse.
+    """
+    quote = connection.ops.quote_name
+    table, key = quote(model._meta.db_table), quote(_pk_column(model))
+    history_sql, history_params = _history_insert(model, history_type="-", by=by)
+    columns = ", ".join(
+        f"changed.{quote(_field_by_attname(model, name).column)}" for name in returning
+    )
+    statement = f"""
+        WITH due AS MATERIALIZED (
+            SELECT {key} FROM {table} WHERE {key} = ANY(%s) ORDER BY {key} FOR UPDATE
+        ),
+        changed AS (DELETE FROM {table} USING due WHERE {table}.{key} = due.{key} RETURNING {table}.*),
+        history AS ({history_sql} FROM changed)
+        SELECT {columns} FROM changed ORDER BY changed.{key}
+    """  # noqa: S608 - every name is quoted by Django, every value is a parameter
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [list(pks), *history_params])
+        return cast("list[tuple[Any, ...]]", cursor.fetchall())
 
 
 def rows_without_true_history(model: type[models.Model]) -> int:

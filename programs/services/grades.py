@@ -6,7 +6,7 @@ from decimal import Decimal
 from django.db import transaction
 
 from credentials_portal.core.events import announce
-from credentials_portal.core.history import Attribution, insert_history, upsert_with_history
+from credentials_portal.core.history import Attribution, delete_with_history, upsert_with_history
 from programs.models import CourseGrade, CourseRun
 from programs.signals import RunFact, course_grade_changed
 
@@ -34,7 +34,8 @@ def record_grades(records: Iterable[GradeRecord], *, by: Attribution) -> int:
     """Store grades, new or changed; returns how many of them changed anything.
 
     The last of several records of one learner and run counts. A record whose
-    `lms_last_updated_at` is older than the stored one is ignored. Announces
+    `lms_last_updated_at` is older than the stored one, or missing where one is stored, is ignored.
+    Announces
     `course_grade_changed` for what changed.
     """
     latest = {(record.user_id, record.course_run_id): record for record in records}
@@ -62,13 +63,10 @@ def record_grades(records: Iterable[GradeRecord], *, by: Attribution) -> int:
 @transaction.atomic
 def delete_grades(*, grade_ids: Sequence[int], by: Attribution) -> int:
     """Remove grades that should never have been there; their history stays."""
-    grades = CourseGrade.objects.select_for_update(no_key=True).filter(pk__in=grade_ids)
-    facts = [
-        RunFact(user_id, course_run_id)
-        for user_id, course_run_id in grades.order_by("pk").values_list("user_id", "course_run_id")
-    ]
-    insert_history(CourseGrade, grade_ids, history_type="-", by=by)
-    CourseGrade.objects.filter(pk__in=grade_ids).delete()
+    deleted = delete_with_history(
+        CourseGrade, grade_ids, returning=("user_id", "course_run_id"), by=by
+    )
+    facts = tuple(RunFact(*values) for values in deleted)
     announce(course_grade_changed, facts, at=by.at, actor=by.actor, cause=by.cause)
     return len(facts)
 

@@ -10,6 +10,7 @@ from credentials_portal.core.events import announce
 from credentials_portal.core.history import (
     Attribution,
     bulk_create_with_history,
+    delete_with_history,
     insert_history,
 )
 from programs.enums import GroupKind
@@ -117,8 +118,7 @@ def include_runs(*, program: Program, course_run_ids: Sequence[int], by: Attribu
     ]
     for row in moved:
         row.position = wanted[row.course_run_id]
-    insert_history(ProgramCourseRun, dropped, history_type="-", by=by)
-    ProgramCourseRun.objects.filter(pk__in=dropped).delete()
+    delete_with_history(ProgramCourseRun, dropped, by=by)
     bulk_create_with_history(ProgramCourseRun, added, by=by)
     ProgramCourseRun.objects.bulk_update(moved, ["position"])
     insert_history(ProgramCourseRun, [row.pk for row in moved], history_type="~", by=by)
