@@ -16,7 +16,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from credentials_portal.core import outbox
 from credentials_portal.core.errors import ConflictError
-from credentials_portal.core.models import OutboxBreaker, OutboxHold, OutboxMessage
+from credentials_portal.core.models import JobRun, OutboxBreaker, OutboxHold, OutboxMessage
 from credentials_portal.core.outbox.kinds import registered
 
 if TYPE_CHECKING:
@@ -175,6 +175,26 @@ class OutboxHoldAdmin(ModelAdmin):
 class OutboxBreakerAdmin(ModelAdmin):
     list_display = ("kind", "scope", "failures", "open_until")
     list_filter: ClassVar = (OutboxKindFilter,)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(JobRun)
+class JobRunAdmin(ModelAdmin):
+    list_display = ("name", "outcome", "started_at", "ended_at", "actor", "system_user")
+    list_filter = ("outcome",)
+    list_select_related = ("actor",)
+    search_fields = ("name",)
+    date_hierarchy = "started_at"
+    ordering = ("-started_at",)
+    show_full_result_count = False
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -13,7 +13,8 @@ UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 def instant(text: str) -> datetime:
     """An ISO 8601 instant with its zone, such as 2027-05-03T12:00:00Z."""
     try:
-        moment = parse_datetime(text)
+        # A date alone would pass for its midnight.
+        moment = None if parse_date(text) else parse_datetime(text)
     except ValueError:
         moment = None
     if moment is None:

@@ -39,7 +39,9 @@ def pattern_of_names(*names: str) -> str:
     What may stand in a username does not end one. Empty names are left out; of nothing but
     empty ones the pattern is empty too, and must not be searched for.
     """
-    words = "|".join(re.escape(name) for name in names if name)
+    # Python takes the first that fits, PostgreSQL the longest.
+    longest_first = sorted(filter(None, names), key=len, reverse=True)
+    words = "|".join(re.escape(name) for name in longest_first)
     return rf"(?<![\w.@+-])(?:{words})(?![\w@+-]|\.\w)" if words else ""
 
 

@@ -202,6 +202,26 @@ def test_closes_the_record_of_a_killed_run(db: None) -> None:
     assert other.outcome == "running"
 
 
+def test_writes_the_report_that_was_asked_for(db: None, tmp_path: Path) -> None:
+    def work(run: CommandRun) -> Summary:
+        run.report.row(username="lena", outcome="issued")
+        return Summary({"issued": 1})
+
+    call_command(Command(work), "--output", str(tmp_path / "report.csv"), "--dry-run")
+    call_command(Command(work))
+
+    assert (tmp_path / "report.csv").read_text() == "username,outcome\nlena,issued\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["report.csv"]
+
+
+def test_refuses_a_report_that_cannot_be_written_before_any_work(db: None, tmp_path: Path) -> None:
+    error = refusal(Command(write), "--output", str(tmp_path / "missing" / "report.csv"))
+
+    assert error.returncode == 2
+    assert not User.objects.exists()
+    assert not JobRun.objects.exists()
+
+
 # --- Wrong use ---------------------------------------------------------------------------------
 
 
