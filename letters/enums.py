@@ -106,3 +106,21 @@ IMPORTED_INACTIVE = "imported_inactive"
 
 RULESET_VERSION = 1
 """Goes up when the meaning of a check changes; every letter keeps the one that judged it."""
+
+
+CHECK_WORDS = {
+    REQUIREMENTS_DEFINED: _("the program has no requirements"),
+    "requirements_satisfiable": _("the program's runs leave its requirements impossible to meet"),
+    "core_course": _("the core course {subject} is not passed"),
+    "elective_set": _("too few courses of elective set {subject} are passed"),
+    LEARNER_IDENTITY: _("the learner has no name, is deactivated, or has left"),
+    PROGRAM_CERTIFICATE_ACTIVE: _("the program certificate was revoked"),
+    PROGRAM_STARTED: _("it was issued before anybody could complete the program"),
+    EVIDENCE_NOT_AFTER_ISSUE: _("it was issued before its requirements were met"),
+}
+
+
+def describe_check(code: str) -> str:
+    """Words for a check that fails; codes such as `core_course:MITx+6.00` carry a subject."""
+    kind, __, subject = code.partition(":")
+    return str(CHECK_WORDS.get(kind, code)).format(subject=subject)

@@ -12,11 +12,15 @@ from django.db import connection
 from credentials_portal.core.errors import NotFoundError
 from credentials_portal.core.sql import Fragment
 from programs.enums import CertificateSource, CertificateStatus, ProgramStatus
-from programs.models import Program, ProgramCertificate, ProgramCourseRun
+from programs.models import (
+    Program,
+    ProgramCertificate,
+    ProgramCourseRun,
+    ProgramRequirementsVersion,
+)
 from programs.sql import (
     REQUIREMENTS_DEFINED,
     REQUIREMENTS_SATISFIABLE,
-    active_programs,
     completion_verdicts,
     first_completion_dates,
     passed_runs,
@@ -31,7 +35,8 @@ __all__ = [
     "CertificateChanges",
     "Check",
     "Completion",
-    "active_programs",
+    "VersionsOverTime",
+    "active_program_ids",
     "certificate_changes",
     "completed_learners",
     "completion_of",
@@ -41,8 +46,10 @@ __all__ = [
     "program_by_identifier",
     "program_learners",
     "programs_including_runs",
+    "programs_with_requirements",
     "requirement_versions",
     "revoked_program_certificates",
+    "versions_over_time",
 ]
 
 
@@ -187,6 +194,47 @@ def program_by_identifier(identifier: str) -> Program:
     if program is None:
         raise NotFoundError(f"There is no program {identifier}.")
     return program
+
+
+def active_program_ids(program_ids: Iterable[int] | None = None) -> list[int]:
+    """Ids of the active programs, or of those among these that are active."""
+    active = Program.objects.filter(status=ProgramStatus.ACTIVE)
+    if program_ids is not None:
+        active = active.filter(pk__in=list(program_ids))
+    return list(active.order_by("pk").values_list("pk", flat=True))
+
+
+def programs_with_requirements(program_ids: Iterable[int], *, at: datetime) -> set[int]:
+    """Those of these programs whose requirements in force at `at` name any course."""
+    versions = requirement_versions(at=at)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT program_id FROM ({versions.sql}) AS version"  # noqa: S608 - composed of constants
+            " WHERE is_in_force AND NOT is_empty AND program_id = ANY(%s)",
+            (*versions.params, list(program_ids)),
+        )
+        return {program_id for (program_id,) in cursor.fetchall()}
+
+
+@dataclass(frozen=True)
+class VersionsOverTime:
+    """A program's versions of requirements as (effective_from, version id), in their order."""
+
+    versions: tuple[tuple[datetime, int], ...]
+
+    def at(self, moment: datetime) -> int | None:
+        """The version in force at `moment`; None where there was none yet."""
+        begun = [version_id for since, version_id in self.versions if since <= moment]
+        return begun[-1] if begun else None
+
+
+def versions_over_time(program_ids: Iterable[int]) -> dict[int, VersionsOverTime]:
+    """For each of these programs, which requirements were in force when."""
+    found: dict[int, list[tuple[datetime, int]]] = {program_id: [] for program_id in program_ids}
+    versions = ProgramRequirementsVersion.objects.filter(program_id__in=found).order_by("number")
+    for version in versions:
+        found[version.program_id].append((version.effective_from, version.pk))
+    return {key: VersionsOverTime(tuple(rows)) for key, rows in found.items()}
 
 
 def programs_including_runs(course_run_ids: Iterable[int]) -> dict[int, list[int]]:

@@ -46,7 +46,7 @@ def passed_runs(*, at: datetime) -> Fragment:
 def completion_verdicts(subjects: Fragment, *, at: datetime) -> Fragment:
     """Judge learners by versions of requirements, one row for each named check.
 
-    `subjects` gives distinct (user_id, program_id, version_id); a null version stands for a
+    `subjects` gives (user_id, program_id, version_id); a null version stands for a
     program whose requirements are unknown. Columns: the three, then
 
     - `position`, the order in which to tell the checks;
@@ -61,7 +61,9 @@ def completion_verdicts(subjects: Fragment, *, at: datetime) -> Fragment:
     passed = passed_runs(at=at)
     return Fragment(
         f"""
-        WITH subject AS MATERIALIZED ({subjects.sql}),
+        WITH subject AS MATERIALIZED (
+            SELECT DISTINCT user_id, program_id, version_id FROM ({subjects.sql}) AS given
+        ),
         requirement AS MATERIALIZED (
             SELECT member.version_id, member.group_id, member.course_id, course.key AS course_key,
                    groups.kind, groups.position AS group_position, member.position,
@@ -219,10 +221,4 @@ def first_completion_dates() -> Fragment:
         JOIN programs_programcourserun AS include ON include.course_run_id = run.id
         GROUP BY 1, 2
         """
-    )
-
-
-def active_programs() -> Fragment:
-    return Fragment(
-        "SELECT id AS program_id FROM programs_program WHERE status = %s", (ProgramStatus.ACTIVE,)
     )

@@ -30,7 +30,8 @@ import signal
 import sys
 import threading
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sized
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -124,6 +125,24 @@ class CommandRun:
                     return
                 yield batch
                 progress.advance(task, len(batch) if isinstance(batch, Sized) else 1)
+
+    def until_done(self, work: Callable[[], Counter[str]]) -> Counter[str]:
+        """Call `work`, one batch each time, until it counts nothing or the run must end.
+
+        Returns what all calls counted.
+        """
+        counted: Counter[str] = Counter()
+
+        def calls() -> Iterator[None]:
+            has_more = True
+            while has_more:
+                before = counted.total()
+                yield None
+                has_more = counted.total() > before
+
+        for _call in self.batches(calls()):
+            counted.update(work())
+        return counted
 
     def must_stop(self) -> bool:
         """Whether to end now, between two batches."""

@@ -18,3 +18,10 @@ class Fragment:
         """The SELECT of a QuerySet; name its columns with `values`."""
         sql, params = queryset.query.sql_with_params()
         return cls(sql, tuple(params))
+
+    def renamed(self, *columns: str) -> "Fragment":
+        """The same rows under these column names."""
+        return Fragment(
+            f"SELECT * FROM ({self.sql}) AS renamed ({', '.join(columns)})",  # noqa: S608 - names from code
+            self.params,
+        )

@@ -479,7 +479,7 @@ class Migration(migrations.Migration):
                 ("version", models.PositiveIntegerField(default=1)),
                 ("cause", models.CharField(blank=True, max_length=100)),
                 ("opened_at", models.DateTimeField()),
-                ("due_at", models.DateTimeField()),
+                ("due_at", models.DateTimeField(blank=True, null=True)),
                 ("attempts", models.PositiveIntegerField(default=0)),
                 (
                     "program",
@@ -513,8 +513,8 @@ class Migration(migrations.Migration):
                 "verbose_name_plural": "letters to look at again",
                 "indexes": [
                     models.Index(
-                        condition=models.Q(("held_by", None)),
-                        fields=["due_at", "id"],
+                        condition=models.Q(("due_at__isnull", False)),
+                        fields=["due_at"],
                         name="letter_revalidation_due",
                     )
                 ],
@@ -766,6 +766,7 @@ class Migration(migrations.Migration):
                 ("note", models.TextField(blank=True)),
                 ("failed_checks", models.JSONField(blank=True, default=list)),
                 ("before", models.JSONField(blank=True, default=dict)),
+                ("automatic", models.BooleanField(default=False)),
                 ("cause", models.CharField(blank=True, max_length=100)),
                 ("at", models.DateTimeField()),
                 (
@@ -800,7 +801,13 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "event of a letter",
                 "ordering": ["letter", "letter_version"],
-                "indexes": [models.Index(fields=["action", "at"], name="letter_event_action_at")],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("automatic", True)),
+                        fields=["at"],
+                        name="letter_event_automatic_at",
+                    )
+                ],
                 "constraints": [
                     models.UniqueConstraint(
                         fields=("letter", "letter_version"), name="letter_event_once_per_version"

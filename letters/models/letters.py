@@ -132,6 +132,7 @@ class LetterEvent(models.Model):
     """One change of one letter: append-only, exactly one per version of the letter.
 
     `before` holds the old values of what changed, so that a run can be rolled back.
+    `automatic` ones, decided by the portal, count towards the breaker.
     """
 
     letter = models.ForeignKey(ProgramLetter, on_delete=models.PROTECT, related_name="events")
@@ -143,6 +144,7 @@ class LetterEvent(models.Model):
     note = models.TextField(blank=True)
     failed_checks = models.JSONField(default=list, blank=True)
     before = models.JSONField(default=dict, blank=True)
+    automatic = models.BooleanField(default=False)
     actor = _person()
     cause = models.CharField(max_length=100, blank=True)
     run = models.ForeignKey(
@@ -157,7 +159,11 @@ class LetterEvent(models.Model):
     class Meta:
         verbose_name = _("event of a letter")
         ordering = ["letter", "letter_version"]
-        indexes = [models.Index(fields=["action", "at"], name="letter_event_action_at")]
+        indexes = [
+            models.Index(
+                fields=["at"], condition=Q(automatic=True), name="letter_event_automatic_at"
+            )
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["letter", "letter_version"], name="letter_event_once_per_version"

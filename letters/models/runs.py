@@ -112,7 +112,7 @@ class LetterRevalidation(models.Model):
     """A learner whose letter must be looked at: one open row per learner and program.
 
     The row stays while a suspension waits for its grace, counted from `opened_at`, and while a
-    breaker holds it (`held_by`). `version` goes up with every further event, so that closing
+    breaker holds it (`held_by`, with no `due_at`). `version` goes up with every further event, so that closing
     the row never swallows one that arrived meanwhile.
     """
 
@@ -125,7 +125,7 @@ class LetterRevalidation(models.Model):
     version = models.PositiveIntegerField(default=1)
     cause = models.CharField(max_length=100, blank=True)
     opened_at = models.DateTimeField()
-    due_at = models.DateTimeField()
+    due_at = models.DateTimeField(null=True, blank=True)
     attempts = models.PositiveIntegerField(default=0)
     held_by = models.ForeignKey(
         LetterValidationRun,
@@ -143,8 +143,8 @@ class LetterRevalidation(models.Model):
         ]
         indexes = [
             models.Index(
-                fields=["due_at", "id"],
-                condition=Q(held_by=None),
+                fields=["due_at"],
+                condition=Q(due_at__isnull=False),
                 name="letter_revalidation_due",
             )
         ]

@@ -1,0 +1,96 @@
+from collections import Counter
+
+from django.core.management import CommandError, CommandParser
+
+from credentials_portal.core import arguments
+from credentials_portal.core.commands import CommandRun, OperatorCommand, Summary
+from credentials_portal.core.history import Attribution
+from letters import selectors, services
+from letters.enums import RunKind
+from programs import selectors as programs
+
+
+class Command(OperatorCommand):
+    """Prints `opened` (rows that the sweep queued), `looked_at`, `outcomes` (issued, pending,
+    lifted, reissued, suspended, waiting, held, unchanged, released), `errors`, `run` (what holds
+    the held and pending ones; null when nothing is), `queued` (rows left)."""
+
+    help = (
+        "Look at letters again after something changed: issue, lift suspensions, suspend after"
+        " the grace. With --sweep also find what no signal told. What a breaker stops waits for"
+        " --release RUN."
+    )
+    scheduled = True
+
+    def add_options(self, parser: CommandParser) -> None:
+        add = parser.add_argument
+        add("--program", metavar="ID", help="Only this program: uuid or primary key.")
+        add("--sweep", action="store_true", help="First queue all letters that are out of step.")
+        add("--release", type=arguments.uuid, metavar="RUN", help="Let go of what this run holds.")
+        add("--reason", default="", metavar="TEXT", help="Why it is released; needs --release.")
+        add("--batch-size", type=arguments.positive_int, default=500, metavar="N")
+
+    def run(self, run: CommandRun) -> Summary:
+        by = Attribution(at=run.at, actor=run.actor, reason=run.reason, cause=run.cause)
+        identifier = run.options["program"]
+        program_id = programs.program_by_identifier(identifier).pk if identifier else None
+        if run.options["release"]:
+            return self._release(run, by)
+        opened = self._sweep(run, program_id, by) if run.options["sweep"] else 0
+        held_by = services.new_run(RunKind.REVALIDATE, by=by)
+        errors = 0
+
+        def page() -> Counter[str]:
+            nonlocal errors
+            tally = services.revalidate_page(
+                size=run.options["batch_size"], run=held_by, by=by, program_id=program_id
+            )
+            errors += tally.errors
+            return tally.outcomes + Counter(errors=tally.errors)
+
+        if run.dry_run:
+            outcomes = services.preview_revalidation(by=by, program_id=program_id)
+        else:
+            outcomes = run.until_done(page)
+        return Summary(
+            {
+                "opened": opened,
+                "looked_at": outcomes.total(),
+                "outcomes": {k: n for k, n in outcomes.most_common() if k != "errors"},
+                "errors": errors,
+                "run": str(held_by.uuid) if held_by.pk else None,
+                "queued": selectors.queue_length(),
+            },
+            failed=errors,
+        )
+
+    def _sweep(self, run: CommandRun, program_id: int | None, by: Attribution) -> int:
+        active = set(programs.active_program_ids())
+        scope = sorted(active | selectors.programs_with_letters())
+        opened = 0
+        for each in run.batches(scope if program_id is None else [program_id]):
+            with_new = each in active
+            if run.dry_run:
+                opened += selectors.count_out_of_step(each, with_new=with_new, at=by.at)
+            else:
+                opened += services.sweep_program(each, with_new=with_new, by=by)
+        return opened
+
+    def _release(self, run: CommandRun, by: Attribution) -> Summary:
+        if not by.reason.strip():
+            raise CommandError("--release needs --reason.")
+        held = services.run_by_uuid(run.options["release"])
+        if run.dry_run:
+            outcomes = services.preview_release(held, by=by)
+        else:
+            outcomes = services.release_run(run=held, by=by)
+        return Summary(
+            {
+                "opened": 0,
+                "looked_at": outcomes.total(),
+                "outcomes": dict(outcomes.most_common()),
+                "errors": 0,
+                "run": str(held.uuid),
+                "queued": selectors.queue_length(),
+            }
+        )

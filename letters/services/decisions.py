@@ -1,0 +1,192 @@
+"""What people decide about single letters."""
+
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+
+from credentials_portal.accounts.models import User
+from credentials_portal.core.errors import ConflictError, DomainError, NotFoundError
+from credentials_portal.core.history import Attribution
+from letters import selectors
+from letters.enums import (
+    EVIDENCE_NOT_AFTER_ISSUE,
+    PROGRAM_STARTED,
+    UNWAIVABLE_CHECKS,
+    LetterAction,
+    LetterState,
+)
+from letters.models import LetterWaiver, ProgramLetter
+from letters.services.plans import grounds
+from letters.services.queue import open_revalidations
+from letters.services.writing import Change, write_changes
+
+USER_RETIRED = "user_retired"
+
+
+class ReasonMissingError(DomainError):
+    code = "reason_missing"
+
+
+class LetterNotReinstatableError(ConflictError):
+    """Checks fail that nobody waived; `failed_checks` names them."""
+
+    code = "letter_not_reinstatable"
+
+    def __init__(self, failed_checks: tuple[str, ...]) -> None:
+        super().__init__(
+            "The letter cannot be reinstated while these checks fail: " + ", ".join(failed_checks)
+        )
+        self.failed_checks = failed_checks
+
+
+class CheckNotWaivableError(DomainError):
+    code = "check_not_waivable"
+
+
+@transaction.atomic
+def revoke_letter(*, letter_uuid: UUID, by: Attribution, dry_run: bool = False) -> bool:
+    """Withdraw a letter by a person's decision, from any state; only a person can undo it.
+
+    `by.reason` is kept with the letter. Returns False when it was revoked already. Raises
+    `NotFoundError` and `ReasonMissingError`. A dry run checks and changes nothing.
+    """
+    _require_reason(by)
+    letter = _letter(letter_uuid, locked=not dry_run)
+    if letter.state == LetterState.REVOKED:
+        return False
+    if dry_run:
+        return True
+    values = {
+        "state": LetterState.REVOKED,
+        "state_reason": "revoked",
+        "state_note": by.reason,
+        "revoked_at": by.at,
+        "revoked_by_id": by.actor.pk if by.actor else None,
+        "revocation_reason": by.reason,
+    }
+    write_changes([Change(letter, LetterAction.REVOKED, values, reason="revoked")], by=by)
+    return True
+
+
+@transaction.atomic
+def reinstate_letter(*, letter_uuid: UUID, by: Attribution, dry_run: bool = False) -> bool:
+    """Take a revocation back. The letter must stand up to its checks, or to what was waived.
+
+    Its date stays, unless it would be untrue: then it becomes `by.at`. The dates of the
+    revocation stay on the letter. Returns False when it is active already. Raises
+    `NotFoundError`, `ReasonMissingError`, `LetterNotReinstatableError`, and `ConflictError` for a
+    letter that no person revoked.
+    """
+    _require_reason(by)
+    letter = _letter(letter_uuid, locked=not dry_run)
+    if letter.state == LetterState.ACTIVE:
+        return False
+    if letter.state != LetterState.REVOKED:
+        raise ConflictError(f"Only a revoked letter can be reinstated; this one is {letter.state}.")
+    judgement = selectors.judge_letter(letter, at=by.at)
+    if not judgement.is_valid:
+        raise LetterNotReinstatableError(judgement.failed_checks)
+    if dry_run:
+        return True
+    is_misdated = bool({PROGRAM_STARTED, EVIDENCE_NOT_AFTER_ISSUE} & set(judgement.failed_checks))
+    values = {
+        "state": LetterState.ACTIVE,
+        "state_reason": "",
+        "state_note": by.reason,
+        "issued_at": by.at if is_misdated or letter.issued_at is None else letter.issued_at,
+        "recipient_name": letter.recipient_name or letter.user.full_name,
+        "reinstated_at": by.at,
+        "reinstated_by_id": by.actor.pk if by.actor else None,
+        **grounds(judgement),
+    }
+    write_changes([Change(letter, LetterAction.REINSTATED, values, reason="reinstated")], by=by)
+    return True
+
+
+@transaction.atomic
+def waive_check(
+    *,
+    user: User,
+    program_id: int,
+    code: str,
+    by: Attribution,
+    expires_at: datetime | None = None,
+) -> LetterWaiver:
+    """Say that a named check does not apply to this learner; the letter is looked at again.
+
+    A waiver of the same check that is open already is returned unchanged. Raises
+    `ReasonMissingError` and `CheckNotWaivableError`.
+    """
+    _require_reason(by)
+    if code in UNWAIVABLE_CHECKS:
+        raise CheckNotWaivableError(f"The check {code} cannot be waived.")
+    judged = selectors.judge_learner(user_id=user.pk, program_id=program_id, at=by.at)
+    if code not in {check.code for check in judged.checks}:
+        raise CheckNotWaivableError(f"The program has no check {code}.")
+    # Of two people at once, the second gets the first one's waiver.
+    waiver, is_new = LetterWaiver.objects.get_or_create(
+        user=user,
+        program_id=program_id,
+        code=code,
+        withdrawn_at=None,
+        defaults={
+            "reason": by.reason,
+            "granted_by": by.actor,
+            "granted_at": by.at,
+            "expires_at": expires_at,
+        },
+    )
+    if is_new:
+        open_revalidations([(user.pk, program_id)], cause=by.cause, at=by.at)
+    return waiver
+
+
+@transaction.atomic
+def withdraw_waiver(*, waiver_id: int, by: Attribution) -> bool:
+    """End a waiver; the letter is looked at again. Returns False when it had ended."""
+    waiver = LetterWaiver.objects.select_for_update(of=("self",), no_key=True).get(pk=waiver_id)
+    if waiver.withdrawn_at is not None:
+        return False
+    waiver.withdrawn_at = by.at
+    waiver.withdrawn_by = by.actor
+    waiver.save(update_fields=["withdrawn_at", "withdrawn_by"])
+    open_revalidations([(waiver.user_id, waiver.program_id)], cause=by.cause, at=by.at)
+    return True
+
+
+@transaction.atomic
+def retire_letters(*, user_ids: list[int], by: Attribution) -> None:
+    """Take the letters of people who leave out of sight, for good, and the names off them."""
+    letters = (
+        ProgramLetter.objects.filter(user_id__in=user_ids)
+        .order_by("pk")
+        .select_for_update(of=("self",), no_key=True)
+    )
+    changes = []
+    for letter in letters:
+        values = {
+            "state": LetterState.REVOKED,
+            "state_reason": USER_RETIRED,
+            "state_note": "",
+            "recipient_name": "",
+            "revoked_at": letter.revoked_at or by.at,
+            "revocation_reason": USER_RETIRED,
+        }
+        changes.append(Change(letter, LetterAction.RETIRED, values, reason=USER_RETIRED))
+    write_changes(changes, by=by)
+
+
+def _letter(letter_uuid: UUID, *, locked: bool) -> ProgramLetter:
+    letters = ProgramLetter.objects.filter(uuid=letter_uuid)
+    if locked:
+        letters = letters.select_for_update(of=("self",), no_key=True)
+    letter = letters.first()
+    if letter is None:
+        raise NotFoundError(f"There is no letter {letter_uuid}.")
+    return letter
+
+
+def _require_reason(by: Attribution) -> None:
+    if not by.reason.strip():
+        raise ReasonMissingError("Say why: a reason is required.")

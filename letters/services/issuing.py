@@ -1,0 +1,125 @@
+"""Letters for learners who completed a program and have none."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from django.db import transaction
+
+from credentials_portal.accounts.models import User
+from credentials_portal.core.history import Attribution
+from letters import selectors
+from letters.enums import IssuedVia, LetterAction, LetterState, RunKind, TemplateStatus
+from letters.models import LetterValidationRun, ProgramLetterTemplate
+from letters.selectors import Judgement
+from letters.services.breaker import Breaker, lock_breaker, read_breaker
+from letters.services.writing import NewLetter, create_letters
+
+
+@dataclass
+class IssueTally:
+    """What issuing did to a set of learners; `reasons` counts the checks that failed."""
+
+    issued: int = 0
+    pending: int = 0
+    not_eligible: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+
+    def add(self, other: "IssueTally") -> None:
+        self.issued += other.issued
+        self.pending += other.pending
+        self.not_eligible += other.not_eligible
+        self.reasons += other.reasons
+
+
+@transaction.atomic
+def issue_letters(
+    *, program_id: int, user_ids: Sequence[int], run: LetterValidationRun, by: Attribution
+) -> IssueTally:
+    """Issue letters to those of these learners who are eligible and have none.
+
+    Beyond the breaker letters are created `pending`, and `run` holds them until staff releases
+    it. The caller answers for the program being active.
+    """
+    breaker = lock_breaker(program_id, by=by)
+    judgements = selectors.judge(
+        selectors.learner_subjects(program_id, user_ids, without_letter=True), at=by.at
+    )
+    drafts = draft_letters(judgements, breaker, via=IssuedVia.COMMAND, by=by)
+    if any(draft.state == LetterState.PENDING for draft in drafts):
+        save_run(run)
+    created = set(create_letters(drafts, by=by, run=run if run.pk else None))
+    return _tally(judgements, [d for d in drafts if (d.user_id, d.program_id) in created])
+
+
+def preview_issue(*, program_id: int, user_ids: Sequence[int], by: Attribution) -> IssueTally:
+    """What `issue_letters` would do now; writes and locks nothing."""
+    judgements = selectors.judge(
+        selectors.learner_subjects(program_id, user_ids, without_letter=True), at=by.at
+    )
+    breaker = read_breaker(program_id, by=by)
+    return _tally(judgements, draft_letters(judgements, breaker, via=IssuedVia.COMMAND, by=by))
+
+
+def new_run(kind: RunKind, *, by: Attribution) -> LetterValidationRun:
+    """A run that is saved (`save_run`) when there is something for it to hold."""
+    return LetterValidationRun(
+        kind=kind, as_of=by.at, started_at=by.at, requested_by=by.actor, scope={"cause": by.cause}
+    )
+
+
+def save_run(run: LetterValidationRun) -> None:
+    if run._state.adding:
+        run.save()
+
+
+def draft_letters(
+    judgements: Sequence[Judgement], breaker: Breaker | None, *, via: IssuedVia, by: Attribution
+) -> list[NewLetter]:
+    """The letters that eligible learners get: active while the breaker lets, then pending.
+
+    Without a breaker a person released them.
+    """
+    eligible = [judgement for judgement in judgements if judgement.is_valid]
+    names = User.objects.in_bulk([judgement.user_id for judgement in eligible])
+    revisions = published_revisions(judgement.program_id for judgement in eligible)
+    drafts = []
+    for judgement in eligible:
+        is_active = breaker is None or breaker.lets_open()
+        drafts.append(
+            NewLetter(
+                user_id=judgement.user_id,
+                program_id=judgement.program_id,
+                state=LetterState.ACTIVE if is_active else LetterState.PENDING,
+                state_reason="" if is_active else "breaker",
+                action=LetterAction.ISSUED if is_active else LetterAction.HELD,
+                issued_at=by.at if is_active else None,
+                issued_via=via,
+                recipient_name=names[judgement.user_id].full_name,
+                requirements_version_id=judgement.deciding_version_id,
+                evidence=judgement.evidence,
+                content_revision_id=revisions.get(judgement.program_id),
+                automatic=breaker is not None,
+            )
+        )
+    return drafts
+
+
+def published_revisions(program_ids: Iterable[int]) -> dict[int, int]:
+    """For each program with a published template, the id of its revision."""
+    return dict(
+        ProgramLetterTemplate.objects.filter(
+            program_id__in=set(program_ids), status=TemplateStatus.PUBLISHED
+        ).values_list("program_id", "pk")
+    )
+
+
+def _tally(judgements: Sequence[Judgement], drafts: Sequence[NewLetter]) -> IssueTally:
+    refused = [judgement for judgement in judgements if not judgement.is_valid]
+    issued = sum(draft.state == LetterState.ACTIVE for draft in drafts)
+    return IssueTally(
+        issued=issued,
+        pending=len(drafts) - issued,
+        not_eligible=len(refused),
+        reasons=Counter(code for judgement in refused for code in judgement.failed_checks),
+    )

@@ -1,0 +1,373 @@
+"""Letters that must be looked at again, and what the portal then does by itself."""
+
+import logging
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import groupby
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import F, QuerySet
+
+from credentials_portal.core.bisect import in_halves
+from credentials_portal.core.errors import ConflictError
+from credentials_portal.core.history import Attribution
+from credentials_portal.core.sql import Fragment
+from letters import selectors
+from letters.enums import (
+    IMPORTED_INACTIVE,
+    IssuedVia,
+    LetterAction,
+    LetterState,
+    PlannedAction,
+    RunKind,
+    RunStatus,
+)
+from letters.models import LetterRevalidation, LetterValidationRun, ProgramLetter
+from letters.selectors import Judgement
+from letters.services.breaker import Breaker, lock_breaker, read_breaker
+from letters.services.issuing import draft_letters, save_run
+from letters.services.plans import change_for, grounds
+from letters.services.writing import Change, NewLetter, create_letters, write_changes
+from programs import selectors as programs
+
+logger = logging.getLogger(__name__)
+
+RETRY_AFTER = timedelta(minutes=15)
+
+
+OPEN = """
+    INSERT INTO letters_letterrevalidation
+        (user_id, program_id, version, cause, opened_at, due_at, attempts)
+    SELECT user_id, program_id, 1, %s, %s, %s, 0
+    FROM ({pairs}) AS pair ORDER BY user_id, program_id
+    ON CONFLICT (user_id, program_id) DO {otherwise}
+"""
+COALESCE = """UPDATE SET version = letters_letterrevalidation.version + 1,
+    cause = EXCLUDED.cause, due_at = EXCLUDED.due_at"""
+
+
+def open_revalidations(pairs: Iterable[tuple[int, int]], *, cause: str, at: datetime) -> None:
+    """Queue learners, as (user_id, program_id), in one statement.
+
+    Events about a learner who is queued already coalesce: the grace goes on counting from the
+    first one, the version goes up. A held row becomes due again, and stays held.
+    """
+    distinct = set(pairs)
+    users, of_programs = [user for user, _ in distinct], [program for _, program in distinct]
+    _open(
+        Fragment(
+            "SELECT * FROM unnest(%s::bigint[], %s::bigint[]) AS given (user_id, program_id)",
+            (users, of_programs),
+        ),
+        cause=cause,
+        at=at,
+    )
+
+
+def open_revalidations_of_program(program_id: int, *, cause: str, at: datetime) -> None:
+    """Queue everybody whom a change of the whole program may concern, in one statement."""
+    learners = programs.program_learners(Fragment("SELECT %s::bigint", (program_id,)))
+    letters = Fragment.of(
+        ProgramLetter.objects.filter(program_id=program_id).values_list("user_id", "program_id")
+    )
+    _open(
+        Fragment(
+            f"SELECT * FROM ({learners.sql}) AS learner UNION {letters.sql}",  # noqa: S608 - composed of constants
+            (*learners.params, *letters.params),
+        ),
+        cause=cause,
+        at=at,
+    )
+
+
+@transaction.atomic
+def sweep_program(program_id: int, *, with_new: bool, by: Attribution) -> int:
+    """Queue the learners of a program whose letter is out of step; returns how many are new.
+
+    Finds what no signal told: raw SQL, bulk imports, the mere passing of a date.
+    """
+    pairs = selectors.letters_out_of_step(program_id, with_new=with_new, at=by.at)
+    return _open(pairs, cause=by.cause, at=by.at, otherwise="NOTHING")
+
+
+@dataclass
+class RevalidationTally:
+    """What revalidating did, by what became of the letter."""
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    errors: int = 0
+
+
+def due_revalidations(
+    at: datetime, program_id: int | None = None
+) -> "QuerySet[LetterRevalidation]":
+    rows = LetterRevalidation.objects.filter(due_at__lte=at)
+    return rows if program_id is None else rows.filter(program_id=program_id)
+
+
+def revalidate_page(
+    *, size: int, run: LetterValidationRun, by: Attribution, program_id: int | None = None
+) -> RevalidationTally:
+    """Look at the next due rows, one transaction for each program; an empty tally: none is due.
+
+    What a breaker stops is held by `run`, which is saved then.
+    """
+    rows = list(due_revalidations(by.at, program_id).order_by("program_id", "user_id")[:size])
+    tally = RevalidationTally()
+    for program, group in groupby(rows, key=lambda row: row.program_id):
+        tally_of_group = _revalidate(program, list(group), run=run, by=by)
+        tally.outcomes += tally_of_group.outcomes
+        tally.errors += tally_of_group.errors
+    return tally
+
+
+@transaction.atomic
+def release_run(*, run: LetterValidationRun, by: Attribution) -> Counter[str]:
+    """Let go of what a breaker held in this run, for a person who looked at it.
+
+    Everything is judged again: only what still follows from the checks is done, a suspension
+    without waiting. Running it again does no more. Raises `ConflictError` for a plan, which is
+    applied instead.
+    """
+    run = LetterValidationRun.objects.select_for_update(no_key=True).get(pk=run.pk)
+    outcomes: Counter[str] = Counter()
+    for program_id, held in _held(run):
+        lock_breaker(program_id, by=by)
+        letters = list(_pending(run, program_id).select_for_update(of=("self",), no_key=True))
+        changes = _releases(letters, by=by)
+        write_changes(changes, by=by, run=run)
+        outcomes += Counter({"released": len(changes), UNCHANGED: len(letters) - len(changes)})
+        outcomes += _decide(program_id, held, run=run, by=by, breaker=None)
+    run.status = RunStatus.RELEASED
+    run.approved_by, run.approval_reason, run.finished_at = by.actor, by.reason, by.at
+    run.save(update_fields=["status", "approved_by", "approval_reason", "finished_at"])
+    return +outcomes
+
+
+def preview_release(run: LetterValidationRun, *, by: Attribution) -> Counter[str]:
+    """What `release_run` would do now; writes and locks nothing."""
+    outcomes: Counter[str] = Counter()
+    for program_id, held in _held(run):
+        letters = list(_pending(run, program_id))
+        changes = _releases(letters, by=by)
+        outcomes += Counter({"released": len(changes), UNCHANGED: len(letters) - len(changes)})
+        outcomes.update(d.outcome for d in _judged(program_id, held, by=by, breaker=None))
+    return +outcomes
+
+
+def grace_ends(row: LetterRevalidation) -> datetime:
+    """Until then a letter that fails stays active."""
+    grace: timedelta = settings.LETTER_SUSPENSION_GRACE
+    return row.opened_at + grace
+
+
+def preview_revalidation(*, by: Attribution, program_id: int | None = None) -> Counter[str]:
+    """What `revalidate_page` would do to all that is due; writes and locks nothing."""
+    outcomes: Counter[str] = Counter()
+    rows = due_revalidations(by.at, program_id).order_by("program_id", "user_id")
+    for program, group in groupby(rows.iterator(), key=lambda row: row.program_id):
+        decisions = _judged(program, list(group), by=by, breaker=read_breaker(program, by=by))
+        outcomes.update(decision.outcome for decision in decisions)
+    return outcomes
+
+
+@dataclass(frozen=True)
+class _Decision:
+    """What becomes of one queued learner: `outcome` is one of the strings below."""
+
+    row: LetterRevalidation
+    outcome: str
+    change: Change | None = None
+    draft: NewLetter | None = None
+
+
+UNCHANGED, WAITING, HELD, ISSUED, PENDING = "unchanged", "waiting", "held", "issued", "pending"
+
+
+def _open(pairs: Fragment, *, cause: str, at: datetime, otherwise: str = COALESCE) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            OPEN.format(pairs=pairs.sql, otherwise=otherwise), [cause, at, at, *pairs.params]
+        )
+        return int(cursor.rowcount)
+
+
+def _revalidate(
+    program_id: int,
+    rows: Sequence[LetterRevalidation],
+    *,
+    run: LetterValidationRun,
+    by: Attribution,
+) -> RevalidationTally:
+    tally = RevalidationTally()
+
+    def work(part: Sequence[LetterRevalidation]) -> Counter[str]:
+        breaker = lock_breaker(program_id, by=by)
+        return _decide(program_id, part, run=run, by=by, breaker=breaker)
+
+    def fail(row: LetterRevalidation, error: Exception) -> None:
+        logger.error("letter could not be looked at", extra={"row": row.pk}, exc_info=error)
+        LetterRevalidation.objects.filter(pk=row.pk).update(
+            attempts=F("attempts") + 1, due_at=by.at + RETRY_AFTER
+        )
+        tally.errors += 1
+
+    for outcomes in in_halves(rows, work, failed=fail):
+        tally.outcomes += outcomes
+    return tally
+
+
+def _decide(
+    program_id: int,
+    rows: Sequence[LetterRevalidation],
+    *,
+    run: LetterValidationRun,
+    by: Attribution,
+    breaker: Breaker | None,
+) -> Counter[str]:
+    """Judge queued learners and do what follows; without a breaker a person released them."""
+    locked = ProgramLetter.objects.select_for_update(of=("self",), no_key=True)
+    list(locked.filter(program_id=program_id, user_id__in=[r.user_id for r in rows]).order_by("pk"))
+    decisions = _judged(program_id, rows, by=by, breaker=breaker)
+    if any(decision.outcome in {HELD, PENDING} for decision in decisions):
+        save_run(run)
+    saved = run if run.pk else None
+    write_changes([d.change for d in decisions if d.change], by=by, run=saved)
+    create_letters([d.draft for d in decisions if d.draft], by=by, run=saved)
+    _close(decisions, run=saved)
+    return Counter(decision.outcome for decision in decisions)
+
+
+def _judged(
+    program_id: int,
+    rows: Sequence[LetterRevalidation],
+    *,
+    by: Attribution,
+    breaker: Breaker | None,
+) -> list[_Decision]:
+    user_ids = [row.user_id for row in rows]
+    letters = {
+        letter.user_id: letter
+        for letter in ProgramLetter.objects.filter(program_id=program_id, user_id__in=user_ids)
+    }
+    judged = {
+        judgement.user_id: judgement
+        for judgement in selectors.judge(selectors.learner_subjects(program_id, user_ids), at=by.at)
+    }
+    with_letter = [
+        _decision(row, letters[row.user_id], judged[row.user_id], by=by, breaker=breaker)
+        for row in rows
+        if row.user_id in letters
+    ]
+    without = {row.user_id: row for row in rows if row.user_id not in letters}
+    is_active = program_id in programs.active_program_ids([program_id])
+    drafts = draft_letters(
+        [judged[user_id] for user_id in without] if is_active else [],
+        breaker,
+        via=IssuedVia.QUEUE,
+        by=by,
+    )
+    new = {
+        draft.user_id: ISSUED if draft.state == LetterState.ACTIVE else PENDING for draft in drafts
+    }
+    by_user = {draft.user_id: draft for draft in drafts}
+    return with_letter + [
+        _Decision(row, new.get(user_id, UNCHANGED), draft=by_user.get(user_id))
+        for user_id, row in without.items()
+    ]
+
+
+def _decision(
+    row: LetterRevalidation,
+    letter: ProgramLetter,
+    judgement: Judgement,
+    *,
+    by: Attribution,
+    breaker: Breaker | None,
+) -> _Decision:
+    is_machines = letter.state == LetterState.ACTIVE or (
+        letter.state == LetterState.SUSPENDED and letter.state_reason != IMPORTED_INACTIVE
+    )
+    action = judgement.planned_action
+    if not is_machines or action == PlannedAction.NONE:
+        return _Decision(row, UNCHANGED)
+    if letter.state == LetterState.ACTIVE and action == PlannedAction.REISSUE:
+        # It is true now, and only its date is in doubt: that is for a plan and a person.
+        return _Decision(row, UNCHANGED)
+    change = change_for(letter, judgement, by=by, automatic=breaker is not None)
+    if action != PlannedAction.SUSPEND:
+        lets = breaker is None or breaker.lets_open()
+    elif breaker is not None and by.at < grace_ends(row):
+        return _Decision(row, WAITING)
+    else:
+        lets = breaker is None or breaker.lets_close()
+    return _Decision(row, change.action, change=change) if lets else _Decision(row, HELD)
+
+
+def _held(run: LetterValidationRun) -> list[tuple[int, list[LetterRevalidation]]]:
+    """What a run holds, by program: the queue's rows; programs of pending letters are there too."""
+    if run.kind == RunKind.PLAN:
+        raise ConflictError(f"Run {run.uuid} is a plan: apply it instead.")
+    held: dict[int, list[LetterRevalidation]] = {}
+    for (program_id,) in run.issued_letters.filter(state=LetterState.PENDING).values_list(
+        "program_id"
+    ):
+        held.setdefault(program_id, [])
+    for row in run.held_revalidations.order_by("user_id"):
+        held.setdefault(row.program_id, []).append(row)
+    return sorted(held.items())
+
+
+def _pending(run: LetterValidationRun, program_id: int) -> "QuerySet[ProgramLetter]":
+    return run.issued_letters.filter(program_id=program_id, state=LetterState.PENDING).order_by(
+        "pk"
+    )
+
+
+def _releases(letters: Sequence[ProgramLetter], *, by: Attribution) -> list[Change]:
+    """The pending letters that stand up to their checks, made active with today's date."""
+    by_user = {letter.user_id: letter for letter in letters}
+    subjects = ProgramLetter.objects.filter(pk__in=[letter.pk for letter in letters])
+    judged = selectors.judge(selectors.letter_subjects(subjects), at=by.at) if letters else []
+    values = {"state": LetterState.ACTIVE, "state_reason": "", "issued_at": by.at}
+    return [
+        Change(
+            by_user[judgement.user_id],
+            LetterAction.RELEASED,
+            values=values | {"state_note": by.reason, **grounds(judgement)},
+            reason="released",
+        )
+        for judgement in judged
+        if judgement.is_valid
+    ]
+
+
+def _close(decisions: Sequence[_Decision], *, run: LetterValidationRun | None) -> None:
+    """Take the rows off the queue, or let them wait, unless an event came in meanwhile."""
+    done = [d.row for d in decisions if d.outcome not in {WAITING, HELD}]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "DELETE FROM letters_letterrevalidation AS row"
+            " USING unnest(%s::bigint[], %s::int[]) AS seen (id, version)"
+            " WHERE row.id = seen.id AND row.version = seen.version",
+            [[row.pk for row in done], [row.version for row in done]],
+        )
+        for outcome, held_by in ((WAITING, None), (HELD, run)):
+            rows = [d.row for d in decisions if d.outcome == outcome]
+            due = [None if held_by else grace_ends(row).isoformat() for row in rows]
+            cursor.execute(
+                "UPDATE letters_letterrevalidation AS row"
+                " SET held_by_id = %s::bigint, due_at = seen.due_at"
+                " FROM unnest(%s::bigint[], %s::int[], %s::timestamptz[])"
+                " AS seen (id, version, due_at)"
+                " WHERE row.id = seen.id AND row.version = seen.version",
+                [
+                    held_by.pk if held_by else None,
+                    [row.pk for row in rows],
+                    [row.version for row in rows],
+                    due,
+                ],
+            )
