@@ -9,7 +9,7 @@ from credentials_portal.core.outbox import OutboxKind
 from credentials_portal.core.outbox.kinds import registered
 from tests.core.outbox.remote import Remote, serving
 
-AT = datetime(2027, 5, 3, 12, tzinfo=UTC)
+AT = datetime(2024, 5, 3, 12, tzinfo=UTC)
 
 RegisterKind = Callable[..., OutboxKind]
 

@@ -1,0 +1,121 @@
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import uuid4
+
+import pytest
+from celery import Celery
+from celery.contrib.testing.worker import start_worker
+from django.db import transaction
+from django.utils import timezone
+from kombu import Queue
+from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
+
+from credentials_portal.celery import app as portal
+from credentials_portal.core import outbox
+from credentials_portal.core.models import OutboxMessage
+from credentials_portal.core.outbox import Item, OutboxKind, Outcome
+from credentials_portal.core.tasks import deliver_outbox
+from tests.core.outbox.conftest import RegisterKind
+
+BROKERS = {
+    "redis": os.environ.get("TEST_REDIS_URL", ""),
+    "rabbitmq": os.environ.get("TEST_AMQP_URL", ""),
+}
+
+
+@contextmanager
+def broker(url: str) -> Iterator[Celery]:
+    """Within it the portal's tasks go to a queue of this test at another broker."""
+    queue = Queue(f"test-{uuid4()}", durable=False, auto_delete=True)
+    app = Celery("credentials_portal_under_test", broker=url)
+    app.conf.update(task_ignore_result=True, task_queues=[queue], task_default_queue=queue.name)
+    app.set_current()
+    try:
+        yield app
+    finally:
+        portal.set_current()
+        app.close()
+
+
+@pytest.fixture
+def kind(register_kind: RegisterKind) -> OutboxKind:
+    return register_kind(deliver=lambda batch, at: {m.pk: Outcome.done() for m in batch})
+
+
+def enqueue(*causes: str) -> None:
+    for cause in causes:
+        outbox.enqueue("test.kind", [Item(cause=cause)], at=timezone.now())
+
+
+@pytest.mark.django_db
+def test_the_task_delivers_what_is_due_of_its_kind(kind: OutboxKind) -> None:
+    enqueue("1")
+
+    deliver_outbox("test.other")
+    assert OutboxMessage.objects.get().status == "pending"
+    deliver_outbox("test.kind")
+
+    assert OutboxMessage.objects.get().status == "done"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_without_a_broker_a_commit_delivers_nothing(kind: OutboxKind, settings: Settings) -> None:
+    settings.CELERY_BROKER_URL = ""
+
+    with transaction.atomic():
+        enqueue("1")
+
+    assert OutboxMessage.objects.get().status == "pending"
+
+
+@pytest.mark.django_db
+def test_nudges_once_for_each_kind_of_a_transaction(
+    register_kind: RegisterKind,
+    settings: Settings,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    settings.CELERY_BROKER_URL = "memory://"
+    for name in ("test.a", "test.b"):
+        register_kind(name=name, deliver=lambda batch, at: {})
+
+    with django_capture_on_commit_callbacks() as nudges:
+        for name in ("test.a", "test.b", "test.a"):
+            outbox.enqueue(name, [Item(cause=str(time.monotonic_ns()))], at=timezone.now())
+        with transaction.atomic():
+            outbox.enqueue("test.b", [Item(cause="nested")], at=timezone.now())
+
+    assert len(nudges) == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_broker_that_is_down_does_not_disturb_the_commit(
+    kind: OutboxKind, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.CELERY_BROKER_URL = "redis://127.0.0.1:1/0"
+    with broker("redis://127.0.0.1:1/0"), transaction.atomic():
+        enqueue("1")
+
+    assert OutboxMessage.objects.get().status == "pending"
+    assert "on_commit()" in caplog.text
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("name", BROKERS)
+def test_a_worker_delivers_after_the_commit(
+    kind: OutboxKind, settings: Settings, name: str
+) -> None:
+    if not BROKERS[name]:
+        assert not (os.environ.get("CI") and name == "redis"), "CI needs TEST_REDIS_URL"
+        pytest.skip(f"no {name} to test with")
+    settings.CELERY_BROKER_URL = BROKERS[name]
+
+    with broker(BROKERS[name]) as app, start_worker(app, perform_ping_check=False):
+        with transaction.atomic():
+            enqueue("1", "2")
+            assert not OutboxMessage.objects.exclude(status="pending").exists()
+        deadline = time.monotonic() + 30
+        while OutboxMessage.objects.filter(status="done").count() < 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
