@@ -134,7 +134,7 @@ def update_with_history(
     Rows are locked in primary-key order before the condition is trusted, so what changed
     meanwhile is judged again, not overwritten. `values` takes what `QuerySet.update` takes; a
     `modified` field is set to `by.at`. Returns the fields `returning` of the changed rows, in
-    primary-key order, `limit` of them at most.
+    primary-key order, `limit` of them at most. Needs an open transaction.
     """
     model = queryset.model
     quote = connection.ops.quote_name
@@ -152,7 +152,8 @@ def update_with_history(
     update_sql, update_params = _update_clause(model, _touched(model, values, by))
     history_sql, history_params = _history_insert(model, history_type="~", by=by)
     columns = ", ".join(
-        f"changed.{quote(model._meta.get_field(_field(model, f)).column)}" for f in returning
+        f"changed.{quote(_field_by_attname(model, _field(model, name)).column)}"
+        for name in returning
     )
 
     statement = f"""
@@ -187,7 +188,7 @@ def upsert_with_history(
     quote = connection.ops.quote_name
     table = quote(model._meta.db_table)
     given = [_field_by_attname(model, name) for name in rows[0]]
-    defaulted = [
+    defaulted: list[Any] = [
         field
         for field in model._meta.concrete_fields
         if field not in given and not field.primary_key and field.has_default()
@@ -318,7 +319,7 @@ def _pk_column(model: type[models.Model]) -> str:
 
 
 def _field(model: type[models.Model], name: str) -> str:
-    return cast("str", model._meta.pk.name) if name == "pk" else name
+    return model._meta.pk.name if name == "pk" else name
 
 
 def _field_by_attname(model: type[models.Model], name: str) -> Any:
@@ -343,7 +344,7 @@ def _touched(
 
 
 def _update_clause(model: type[models.Model], values: Mapping[str, Any]) -> tuple[str, list[Any]]:
-    query = model._base_manager.all().query.chain(UpdateQuery)
+    query = cast("UpdateQuery", model._base_manager.all().query.chain(UpdateQuery))
     query.add_update_values(dict(values))
     sql, params = query.get_compiler(connection=connection).as_sql()
     return sql, list(params)

@@ -1,7 +1,7 @@
 import json
 from datetime import UTC, datetime, timedelta
 from io import StringIO
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from django.contrib.admin.models import CHANGE, LogEntry
@@ -28,7 +28,7 @@ TRACES = ("lena", "lovelace", "4711", "europe/berlin")
 
 @pytest.fixture
 def lena(db: None) -> User:
-    user = User.objects.create_user(
+    user: User = User.objects.create_user(
         "lena",
         "lena@example.org",
         "secret",
@@ -41,12 +41,13 @@ def lena(db: None) -> User:
     )
     user.groups.add(Group.objects.get(name="Support"))
     user.user_permissions.add(Permission.objects.get(codename="view_group"))
-    return cast("User", user)
+    return user
 
 
 @pytest.fixture
 def olga(db: None) -> User:
-    return User.objects.create(username="olga", full_name="Olga Operator")
+    user: User = User.objects.create(username="olga", full_name="Olga Operator")
+    return user
 
 
 def retire(user: User, actor: User | None = None) -> bool:
