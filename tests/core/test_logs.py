@@ -40,6 +40,8 @@ def log(request: pytest.FixtureRequest) -> Iterator[Log]:
     config["handlers"]["stderr"]["stream"] = written.stream
     handlers = logging.getLogger().handlers[:]
     logging.config.dictConfig(config)
+    # What a request of another test left bound.
+    structlog.contextvars.clear_contextvars()
     yield written
     logging.config.dictConfig(settings.LOGGING)
     logging.getLogger().handlers[:] = handlers
