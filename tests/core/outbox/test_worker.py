@@ -29,8 +29,14 @@ BROKERS = {
 def broker(url: str) -> Iterator[Celery]:
     """Within it the portal's tasks go to a queue of this test at another broker."""
     queue = Queue(f"test-{uuid4()}", durable=False, auto_delete=True)
-    app = Celery("credentials_portal_under_test", broker=url)
-    app.conf.update(task_ignore_result=True, task_queues=[queue], task_default_queue=queue.name)
+    app = Celery("credentials_portal_under_test")
+    app.config_from_object("django.conf:settings", namespace="CELERY")
+    app.conf.update(
+        broker_url=url,
+        task_always_eager=False,
+        task_queues=[queue],
+        task_default_queue=queue.name,
+    )
     app.set_current()
     try:
         yield app
