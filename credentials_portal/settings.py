@@ -8,6 +8,7 @@ from pathlib import Path
 
 import environ
 from csp.constants import NONE, SELF
+from django.templatetags.static import static
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
@@ -103,7 +104,8 @@ DATABASES["default"] |= {
     "CONN_MAX_AGE": env.int("DATABASE_CONN_MAX_AGE", 60),
     "CONN_HEALTH_CHECKS": True,
     "TEST": {"NAME": env.str("TEST_DATABASE_NAME", "") or None},
-    "OPTIONS": {
+    "OPTIONS": DATABASES["default"].get("OPTIONS", {})
+    | {
         "options": "-c lock_timeout=5s -c statement_timeout=60s"
         " -c idle_in_transaction_session_timeout=60s"
     },
@@ -135,7 +137,13 @@ CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600}
+# A request that nudges a worker does not wait for a broker that is down (core.outbox).
+CELERY_BROKER_CONNECTION_TIMEOUT = 2
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 3600,
+    "socket_connect_timeout": 2,
+    "max_retries": 0,
+}
 
 DATA_DIR = devdb.data_dir()
 MAIL_DIR = DATA_DIR / "mail"
@@ -172,6 +180,7 @@ AXES_RESET_ON_SUCCESS = True
 # axes' own table would keep user names and addresses; the cache forgets them.
 AXES_HANDLER = "axes.handlers.cache.AxesCacheHandler"
 AXES_VERBOSE = False
+AXES_ENABLE_ADMIN = False
 AXES_CLIENT_IP_CALLABLE = "credentials_portal.api.throttling.client_address"
 AXES_LOCKOUT_TEMPLATE = "registration/locked_out.html"
 
@@ -226,6 +235,38 @@ CONTENT_SECURITY_POLICY = {
         "object-src": [NONE],
         "img-src": [SELF, "data:"],
     }
+}
+
+# --- Administration --------------------------------------------------------------------------
+UNFOLD = {
+    "SITE_TITLE": PLATFORM_NAME,
+    "SITE_HEADER": PLATFORM_NAME,
+    "SITE_SUBHEADER": _("Administration"),
+    "SITE_SYMBOL": "workspace_premium",
+    "SITE_URL": reverse_lazy("home"),
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda _request: static("web/icon.svg")}
+    ],
+    "BORDER_RADIUS": "6px",
+    # The accent colour of web/portal.css, from light to dark.
+    "COLORS": {
+        "primary": {
+            shade: f"oklch({lightness}% {chroma} 236)"
+            for shade, lightness, chroma in (
+                ("50", 97.5, 0.01),
+                ("100", 94.5, 0.022),
+                ("200", 89, 0.045),
+                ("300", 80, 0.075),
+                ("400", 68, 0.095),
+                ("500", 56, 0.095),
+                ("600", 44.5, 0.085),
+                ("700", 39, 0.075),
+                ("800", 34, 0.06),
+                ("900", 29, 0.05),
+                ("950", 21, 0.035),
+            )
+        }
+    },
 }
 
 # --- API -------------------------------------------------------------------------------------

@@ -4,7 +4,6 @@ from django.urls import include, path
 urlpatterns = [
     path("", include("credentials_portal.web.urls")),
     path("", include("credentials_portal.api.urls")),
-    path("accounts/", include("django.contrib.auth.urls")),
     path("admin/", admin.site.urls),
 ]
 

@@ -1,8 +1,13 @@
 import re
+from typing import Any
 
 from django import forms
+from django.contrib.auth.forms import PasswordResetForm
 from django.core.exceptions import ValidationError
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+
+from credentials_portal.web.services import send_password_links
 
 LETTER_ID = re.compile(r"[0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12}", re.IGNORECASE)
 
@@ -27,3 +32,11 @@ class FindLetter(forms.Form):
     def verification_path(self) -> str:
         # Not reversed: the path is printed on letters, so it can never change.
         return f"/letter/program/{self.cleaned_data['letter']}/verify/"
+
+
+class AskForPasswordLink(PasswordResetForm):
+    """Says the same whether the address is known or not, and takes as long."""
+
+    def save(self, *_args: Any, **_mail_options: Any) -> None:
+        users = self.get_users(self.cleaned_data["email"])
+        send_password_links(users=users, at=timezone.now())

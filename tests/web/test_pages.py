@@ -3,16 +3,24 @@ import os
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
+from django.core import mail
 from django.core.cache import cache
 from django.core.mail import EmailMultiAlternatives, get_connection
 from django.test import Client
+from django.utils import timezone
 from pytest_django import Settings
 
 from credentials_portal.accounts.models import User
+from credentials_portal.core import outbox
+from credentials_portal.core.models import OutboxMessage
+from credentials_portal.core.models.outbox import OutboxStatus
+from credentials_portal.web.services import send_password_links
 
 PASSWORD = "correct horse battery"
 LETTER_UUID = "8f14e45f-ceea-467f-a0e6-7f8a1f3a9b1c"
@@ -122,6 +130,61 @@ def test_the_pages_of_an_account_have_no_inline_code(client: Client, path: str) 
 
     assert html.count("<h1>") == 1
     assert re.findall(r"<script|<style| style=| on\w+=", html) == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_forgotten_password_is_replaced_by_mail(
+    client: Client, person: User, settings: Settings
+) -> None:
+    settings.PORTAL_BASE_URL = "https://portal.example.org"
+    asked = client.post("/accounts/password_reset/", {"email": "ADA@example.org"})
+    outbox.deliver_now([OutboxMessage.objects.get().pk], clock=timezone.now)
+    [message] = mail.outbox
+    [link] = re.findall(r"https://portal\.example\.org(/accounts/reset/\S+)", str(message.body))
+    form = client.get(link, follow=True)
+    passwords = {"new_password1": "a new long phrase", "new_password2": "a new long phrase"}
+
+    done = client.post(form.redirect_chain[-1][0], passwords)
+
+    assert asked["Location"] == "/accounts/password_reset/done/"
+    assert message.to == ["ada@example.org"]
+    assert message.subject == "A new password for Credentials Portal"
+    assert done["Location"] == "/accounts/reset/done/"
+    person.refresh_from_db()
+    assert person.check_password("a new long phrase")
+    assert "This link is no longer valid" in Client().get(link).content.decode()
+
+
+@pytest.mark.django_db
+def test_an_unknown_address_gets_the_same_answer_and_no_mail(client: Client, person: User) -> None:
+    asked = client.post("/accounts/password_reset/", {"email": "eve@example.org"})
+
+    assert asked["Location"] == "/accounts/password_reset/done/"
+    assert not OutboxMessage.objects.exists()
+
+
+@pytest.mark.django_db
+def test_who_asks_again_at_once_gets_one_mail(person: User) -> None:
+    at = datetime(2024, 5, 2, 10, 0, tzinfo=UTC)
+
+    queued = [
+        len(send_password_links(users=[person], at=at + timedelta(minutes=minutes)))
+        for minutes in (0, 4, 5)
+    ]
+
+    assert queued == [1, 0, 1]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("change", [{"is_active": False}, {"password": "!"}])
+def test_who_has_no_account_any_more_gets_no_mail(person: User, change: dict[str, Any]) -> None:
+    keys = send_password_links(users=[person], at=timezone.now())
+    User.objects.filter(pk=person.pk).update(**change)
+
+    outbox.deliver_now(keys, clock=timezone.now)
+
+    assert OutboxMessage.objects.get().status == OutboxStatus.SKIPPED
+    assert mail.outbox == []
 
 
 def test_health_is_503_without_a_database_even_for_a_known_visitor() -> None:
