@@ -12,6 +12,7 @@ from django.db import connections, transaction
 from credentials_portal.core import outbox
 from credentials_portal.core.models import OutboxMessage
 from credentials_portal.core.outbox import Item, Outcome
+from credentials_portal.core.outbox.claiming import claim
 from tests.core.outbox.conftest import AT, RegisterKind
 from tests.core.outbox.remote import Remote
 
@@ -99,6 +100,19 @@ def test_two_deliverers_keep_the_order_of_each_key(register_kind: RegisterKind) 
             "c": [0, 1, 2, 3],
         }
     assert set(OutboxMessage.objects.values_list("status", flat=True)) == {"done"}
+
+
+def test_a_claim_passes_over_what_another_is_just_taking(register_kind: RegisterKind) -> None:
+    kind = register_kind(deliver=lambda messages, at: {}, batch_size=2)
+    with transaction.atomic():
+        items = [Item(cause="taken"), Item(cause="free")]
+        outbox.enqueue("test.kind", items, at=AT)
+
+    with transaction.atomic():
+        OutboxMessage.objects.select_for_update().get(dedupe_key="test.kind:taken")
+        (batch,) = at_once(lambda: [m.dedupe_key for m in claim(kind, at=AT)])
+
+    assert batch == ["test.kind:free"]
 
 
 def test_two_callers_of_one_message_deliver_it_once(register_kind: RegisterKind) -> None:

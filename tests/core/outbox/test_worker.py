@@ -13,7 +13,7 @@ from kombu import Queue
 from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 from credentials_portal.celery import app as portal
-from credentials_portal.core import outbox
+from credentials_portal.core import outbox, tasks
 from credentials_portal.core.models import OutboxMessage
 from credentials_portal.core.outbox import Item, OutboxKind, Outcome
 from credentials_portal.core.tasks import deliver_outbox
@@ -64,6 +64,18 @@ def test_the_task_delivers_what_is_due_of_its_kind(kind: OutboxKind) -> None:
     deliver_outbox("test.kind")
 
     assert OutboxMessage.objects.get().status == "done"
+
+
+@pytest.mark.django_db
+def test_the_task_ends_in_time_for_a_worker_that_stops(
+    kind: OutboxKind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "RUN_SECONDS", 0)
+    enqueue("1")
+
+    deliver_outbox()
+
+    assert OutboxMessage.objects.get().status == "pending"
 
 
 @pytest.mark.django_db(transaction=True)
