@@ -6,4 +6,4 @@ class LettersConfig(AppConfig):
     verbose_name = "Program letters"
 
     def ready(self) -> None:
-        from letters import receivers  # noqa: F401 - connects the receivers
+        from letters import personal, receivers  # noqa: F401 - they register and connect

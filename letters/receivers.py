@@ -72,6 +72,9 @@ def retire_letters_on_user_retired(
 ) -> None:
     """Join the transaction: what is personal goes with the person."""
     services.retire_letters(
-        user_ids=[item.user_id for item in items],
+        names={
+            item.user_id: (item.former_username, item.former_email, item.former_full_name)
+            for item in items
+        },
         by=Attribution(at=at, actor=actor, cause=cause),
     )

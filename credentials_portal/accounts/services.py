@@ -35,8 +35,8 @@ def retire_user(
     user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
     if user.is_retired:
         return False
-    former = RetiredUser(user.pk, former_username=user.username, former_email=user.email)
     names = (user.username, user.email, user.full_name)
+    former = RetiredUser(user.pk, *names)
 
     _empty_account(user, at=at)
     _end_access(user)

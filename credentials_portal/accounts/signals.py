@@ -15,3 +15,4 @@ class RetiredUser:
     user_id: int
     former_username: str
     former_email: str
+    former_full_name: str

@@ -5,7 +5,6 @@ from letters.services.decisions import (
     LetterNotReinstatableError,
     ReasonMissingError,
     reinstate_letter,
-    retire_letters,
     revoke_letter,
     waive_check,
     withdraw_waiver,
@@ -47,6 +46,7 @@ from letters.services.queue import (
     revalidate_page,
     sweep_program,
 )
+from letters.services.retirement import retire_letters
 
 __all__ = [
     "BadLetterRecordError",

@@ -21,8 +21,6 @@ from letters.services.plans import grounds
 from letters.services.queue import open_revalidations
 from letters.services.writing import Change, write_changes
 
-USER_RETIRED = "user_retired"
-
 
 class ReasonMissingError(DomainError):
     code = "reason_missing"
@@ -153,28 +151,6 @@ def withdraw_waiver(*, waiver_id: int, by: Attribution) -> bool:
     waiver.save(update_fields=["withdrawn_at", "withdrawn_by"])
     open_revalidations([(waiver.user_id, waiver.program_id)], cause=by.cause, at=by.at)
     return True
-
-
-@transaction.atomic
-def retire_letters(*, user_ids: list[int], by: Attribution) -> None:
-    """Take the letters of people who leave out of sight, for good, and the names off them."""
-    letters = (
-        ProgramLetter.objects.filter(user_id__in=user_ids)
-        .order_by("pk")
-        .select_for_update(of=("self",), no_key=True)
-    )
-    changes = []
-    for letter in letters:
-        values = {
-            "state": LetterState.REVOKED,
-            "state_reason": USER_RETIRED,
-            "state_note": "",
-            "recipient_name": "",
-            "revoked_at": letter.revoked_at or by.at,
-            "revocation_reason": USER_RETIRED,
-        }
-        changes.append(Change(letter, LetterAction.RETIRED, values, reason=USER_RETIRED))
-    write_changes(changes, by=by)
 
 
 def _letter(letter_uuid: UUID, *, locked: bool) -> ProgramLetter:
