@@ -51,7 +51,7 @@ class ReasonForm(forms.Form):
         label=_("Reason"),
         help_text=_("What you found out. Kept in the history; name no person."),
         max_length=500,
-        widget=UnfoldAdminTextareaWidget,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 4}),
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from django.db import Error, close_old_connections, connection, transaction
+from django.db import Error, close_old_connections, transaction
 
 from credentials_portal.core.models.outbox import OutboxMessage, OutboxStatus
 from credentials_portal.core.outbox.claiming import claim, renew
@@ -86,7 +86,6 @@ def follow(
             tally = deliver_due(clock=clock, only=only, must_stop=must_stop)
         except Error as error:
             logger.warning("outbox_database_lost", extra={"error": type(error).__name__})
-            connection.close()
         except Exception:
             logger.exception("outbox_sweep_failed")
         else:
