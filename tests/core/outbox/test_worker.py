@@ -11,6 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 from kombu import Queue
 from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
+from redis import Redis
 
 from credentials_portal.celery import app as portal
 from credentials_portal.core import outbox, tasks
@@ -137,3 +138,12 @@ def test_a_worker_delivers_after_the_commit(
         while OutboxMessage.objects.filter(status="done").count() < 2:
             assert time.monotonic() < deadline
             time.sleep(0.05)
+    if name == "redis":
+        _forget_queue(BROKERS[name], app.conf.task_default_queue)
+
+
+def _forget_queue(url: str, queue: str) -> None:
+    """Redis keeps the names of queues that are gone."""
+    with Redis.from_url(url) as redis:
+        for key in redis.scan_iter(f"_kombu.binding*.{queue}"):
+            redis.delete(key)
