@@ -2,8 +2,10 @@
 
 from letters.services.decisions import (
     CheckNotWaivableError,
+    LetterChangedError,
     LetterNotReinstatableError,
     ReasonMissingError,
+    lock_seen_letter,
     reinstate_letter,
     revoke_letter,
     waive_check,
@@ -47,18 +49,21 @@ from letters.services.queue import (
     sweep_program,
 )
 from letters.services.retirement import retire_letters
+from letters.services.templates import add_draft
 
 __all__ = [
     "BadLetterRecordError",
     "CheckNotWaivableError",
     "ImportTally",
     "IssueTally",
+    "LetterChangedError",
     "LetterNotReinstatableError",
     "LetterRecord",
     "PlanScope",
     "PlanTally",
     "ReasonMissingError",
     "RevalidationTally",
+    "add_draft",
     "apply_page",
     "approve_plan",
     "check_cap",
@@ -67,6 +72,7 @@ __all__ = [
     "finish_plan",
     "import_letters",
     "issue_letters",
+    "lock_seen_letter",
     "new_run",
     "open_revalidations",
     "open_revalidations_of_program",

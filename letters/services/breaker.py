@@ -1,12 +1,14 @@
 """The limit on what the portal does to a program's letters by itself."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
+from django.db import IntegrityError, transaction
 from django.db.models import Count, Q
 
-from credentials_portal.core.history import Attribution
+from credentials_portal.core.history import Attribution, save_with_history
 from letters.enums import LetterAction
 from letters.models import LetterEvent, ProgramLetter, ProgramLetterConfiguration
 
@@ -39,12 +41,18 @@ class Breaker:
 
 def lock_breaker(program_id: int, *, by: Attribution) -> Breaker:
     """Lock the program's configuration, so that nobody else counts, and take the allowance."""
-    if not ProgramLetterConfiguration.objects.filter(program_id=program_id).exists():
-        ProgramLetterConfiguration.objects.bulk_create(
-            [ProgramLetterConfiguration(program_id=program_id)], ignore_conflicts=True
-        )
-    ProgramLetterConfiguration.objects.select_for_update(no_key=True).get(program_id=program_id)
+    lock_configuration(program_id, by=by)
     return read_breaker(program_id, by=by)
+
+
+def lock_configuration(program_id: int, *, by: Attribution) -> ProgramLetterConfiguration:
+    """Lock what the program sets about its letters; it is made where it sets nothing yet."""
+    configurations = ProgramLetterConfiguration.objects.filter(program_id=program_id)
+    if not configurations.exists():
+        # Of two at once, the second finds the first one's.
+        with suppress(IntegrityError), transaction.atomic():
+            save_with_history(ProgramLetterConfiguration(program_id=program_id), by=by)
+    return configurations.select_for_update(no_key=True).get()
 
 
 def read_breaker(program_id: int, *, by: Attribution) -> Breaker:

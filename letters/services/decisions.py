@@ -4,6 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import F
 
 from credentials_portal.accounts.models import User
 from credentials_portal.core.errors import ConflictError, DomainError, NotFoundError
@@ -40,6 +41,25 @@ class LetterNotReinstatableError(ConflictError):
 
 class CheckNotWaivableError(DomainError):
     code = "check_not_waivable"
+
+
+class LetterChangedError(ConflictError):
+    """The letter is not any more the one about which a person decided."""
+
+    code = "letter_changed"
+
+
+def lock_seen_letter(*, letter_uuid: UUID, seen_version: int) -> ProgramLetter:
+    """Lock a letter for a decision that a person took looking at this version of it.
+
+    Raises `NotFoundError` and `LetterChangedError`. Needs an open transaction.
+    """
+    letter = _letter(letter_uuid, locked=True)
+    if letter.version != seen_version:
+        raise LetterChangedError(
+            "The letter changed while you were deciding. Nothing was done: look at it again."
+        )
+    return letter
 
 
 @transaction.atomic
@@ -113,7 +133,7 @@ def waive_check(
 ) -> LetterWaiver:
     """Say that a named check does not apply to this learner; the letter is looked at again.
 
-    A waiver of the same check that is open already is returned unchanged. Raises
+    A waiver of the same check that is in force already is returned unchanged. Raises
     `ReasonMissingError` and `CheckNotWaivableError`.
     """
     _require_reason(by)
@@ -122,13 +142,16 @@ def waive_check(
     judged = selectors.judge_learner(user_id=user.pk, program_id=program_id, at=by.at)
     if code not in {check.code for check in judged.checks}:
         raise CheckNotWaivableError(f"The program has no check {code}.")
+    waivers = LetterWaiver.objects.filter(user=user, program_id=program_id, code=code)
+    # An expired one makes room.
+    waivers.filter(withdrawn_at=None, expires_at__lte=by.at).update(withdrawn_at=F("expires_at"))
     # Of two people at once, the second gets the first one's waiver.
-    waiver, is_new = LetterWaiver.objects.get_or_create(
-        user=user,
-        program_id=program_id,
-        code=code,
+    waiver, is_new = waivers.get_or_create(
         withdrawn_at=None,
         defaults={
+            "user": user,
+            "program_id": program_id,
+            "code": code,
             "reason": by.reason,
             "granted_by": by.actor,
             "granted_at": by.at,
