@@ -19,6 +19,7 @@ from programs.services.requirements import (
     include_runs,
     requirements_of,
 )
+from programs.services.retirement import forget_learner
 
 __all__ = [
     "CertificateRecord",
@@ -30,6 +31,7 @@ __all__ = [
     "define_requirements",
     "delete_grades",
     "enroll_in_programs",
+    "forget_learner",
     "include_runs",
     "record_course_certificates",
     "record_course_enrollments",
