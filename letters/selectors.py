@@ -132,7 +132,7 @@ def judged_letters(
     rows = Fragment.of(
         letters.order_by().values_list("id", "user_id", "program_id", "version", "state")
     ).renamed("letter_id", "user_id", "program_id", "version", "state")
-    judged = judgements(letter_subjects(letters), at=at, against=against)
+    judged = judgements(letter_subjects(letters), at=at, against=against, with_evidence=False)
     return Fragment(
         f"""
         SELECT letter.letter_id, letter.version, letter.state, judged.verdict,

@@ -20,7 +20,13 @@ from programs import selectors as programs
 OWN_CHECKS = (LEARNER_IDENTITY, PROGRAM_CERTIFICATE_ACTIVE, *EXPLANATORY_CHECKS)
 
 
-def judgements(subjects: Fragment, *, at: datetime, against: Against = Against.ISSUE) -> Fragment:
+def judgements(
+    subjects: Fragment,
+    *,
+    at: datetime,
+    against: Against = Against.ISSUE,
+    with_evidence: bool = True,
+) -> Fragment:
     """Judge learners, with or without a letter: one row for each of them.
 
     `subjects` gives user_id and program_id (together distinct), version_id (the requirements at
@@ -30,8 +36,10 @@ def judgements(subjects: Fragment, *, at: datetime, against: Against = Against.I
 
     Columns: user_id, program_id, state; `deciding_version_id`; `verdict`; `failed_checks`, in the order
     to tell them; `planned_action` for the letter in its state; `completed_at`, when the last
-    requirement was met; `evidence`, a JSON object of the runs that met each check; `checks`, a
-    JSON list of all checks with their status (pass, fail, waived, unknown).
+    requirement was met; `evidence`, a JSON object of the runs that met each check, or that there
+    are for a waived one; `checks`, a
+    JSON list of all checks with their status (pass, fail, waived, unknown). Both are without
+    evidence, and the statement is faster, if not `with_evidence`.
 
     The verdict is indeterminate where the included runs leave the requirements impossible to
     meet: that says something about the program. `program_started` and
@@ -41,6 +49,7 @@ def judgements(subjects: Fragment, *, at: datetime, against: Against = Against.I
     verdicts = programs.completion_verdicts(
         Fragment("SELECT user_id, program_id, deciding_version_id AS version_id FROM judged"),
         at=at,
+        with_evidence=with_evidence,
     )
     first_dates = programs.first_completion_dates()
     identified = Fragment.of(User.objects.identifiable().values("id"))
@@ -70,13 +79,13 @@ def judgements(subjects: Fragment, *, at: datetime, against: Against = Against.I
             SELECT verdict.user_id, verdict.program_id,
                    COALESCE(bool_and(passed) FILTER (WHERE code = %s), FALSE) AS is_defined,
                    COALESCE(bool_and(passed) FILTER (WHERE code = %s), TRUE) AS is_satisfiable,
-                   array_agg(code ORDER BY position, code)
-                       FILTER (WHERE NOT passed AND code <> ALL (COALESCE(waived.codes, '{{}}')))
-                       AS missing,
+                   array_agg(code) FILTER (WHERE fails) AS missing,
+                   array_agg(position) FILTER (WHERE fails) AS missing_positions,
                    max(met_at) FILTER (WHERE passed) AS last_met_at,
                    min(met_at) FILTER (WHERE passed) AS first_met_at,
-                   jsonb_object_agg(code, evidence) FILTER (WHERE passed AND evidence <> '[]')
-                       AS evidence,
+                   jsonb_object_agg(code, evidence) FILTER (
+                       WHERE (passed AND evidence <> '[]') OR code = ANY (waived.codes)
+                   ) AS evidence,
                    jsonb_agg(
                        jsonb_build_object(
                            'code', code, 'evidence', evidence,
@@ -90,11 +99,15 @@ def judgements(subjects: Fragment, *, at: datetime, against: Against = Against.I
                    ) AS checks
             FROM ({verdicts.sql}) AS verdict
             LEFT JOIN waived USING (user_id, program_id)
+            CROSS JOIN LATERAL (
+                SELECT NOT passed AND code <> ALL (COALESCE(waived.codes, '{{}}')) AS fails
+            ) AS judgement
             GROUP BY 1, 2
         ),
         told AS (
             SELECT judged.user_id, judged.program_id, judged.state, judged.deciding_version_id,
-                   judged.own_is_empty, is_defined, is_satisfiable, missing, evidence, checks,
+                   judged.own_is_empty, is_defined, is_satisfiable, evidence, checks,
+                   missing, missing_positions,
                    last_met_at AS completed_at, COALESCE(waived.codes, '{{}}') AS waived_codes,
                    identified.id IS NOT NULL AS has_identity,
                    revoked.user_id IS NULL AS has_certificate,
@@ -110,27 +123,31 @@ def judgements(subjects: Fragment, *, at: datetime, against: Against = Against.I
               ON first_date.program_id = judged.program_id
              AND first_date.version_id = judged.deciding_version_id
         ),
-        failed AS (
-            SELECT told.*, ARRAY(
-                SELECT code FROM (VALUES
-                    (%s, is_defined AND own_is_empty), (%s, NOT has_identity),
-                    (%s, NOT has_certificate), (%s, NOT had_started), (%s, NOT is_dated_right)
-                ) AS own (code, fails)
-                WHERE fails AND code <> ALL (waived_codes)
-            ) AS own_failed
-            FROM told
-        ),
         verdict AS (
-            SELECT failed.*, CASE
+            SELECT told.*, own_failed, CASE
                 WHEN NOT is_defined OR own_failed && ARRAY[%s, %s] THEN %s
                 WHEN missing IS NULL THEN %s
                 WHEN NOT is_satisfiable THEN %s
                 ELSE %s
             END AS verdict, own_failed && ARRAY[%s, %s] AS is_dated_wrong
-            FROM failed
+            FROM told
+            -- OFFSET 0: evaluated once for each row, not wherever it is named.
+            CROSS JOIN LATERAL (
+                SELECT ARRAY(
+                    SELECT code FROM (VALUES
+                        (%s, is_defined AND own_is_empty), (%s, NOT has_identity),
+                        (%s, NOT has_certificate), (%s, NOT had_started), (%s, NOT is_dated_right)
+                    ) AS own (code, fails)
+                    WHERE fails AND code <> ALL (waived_codes)
+                ) AS own_failed
+                OFFSET 0
+            ) AS own
         )
         SELECT user_id, program_id, state, deciding_version_id, verdict,
-               own_failed || missing AS failed_checks, completed_at,
+               own_failed || CASE WHEN missing IS NULL THEN '{{}}' ELSE ARRAY(
+                   SELECT code FROM unnest(missing, missing_positions) AS failing (code, position)
+                   ORDER BY position, code
+               ) END AS failed_checks, completed_at,
                COALESCE(evidence, '{{}}') AS evidence,
                checks || (
                    SELECT jsonb_agg(jsonb_build_object('code', code, 'evidence', '[]'::jsonb,
@@ -159,10 +176,10 @@ def judgements(subjects: Fragment, *, at: datetime, against: Against = Against.I
             *identified.params,
             *revoked.params,
             *first_dates.params,
-            *(REQUIREMENTS_DEFINED, *OWN_CHECKS),
             *(LEARNER_IDENTITY, PROGRAM_CERTIFICATE_ACTIVE, Verdict.INVALID),
             *(Verdict.VALID, Verdict.INDETERMINATE, Verdict.INVALID),
             *EXPLANATORY_CHECKS,
+            *(REQUIREMENTS_DEFINED, *OWN_CHECKS),
             *OWN_CHECKS,
             *(Verdict.INVALID, LetterState.ACTIVE, PlannedAction.SUSPEND),
             *(Verdict.VALID, LetterState.ACTIVE, LetterState.SUSPENDED, PlannedAction.REISSUE),

@@ -23,7 +23,6 @@ from programs.sql import (
     REQUIREMENTS_SATISFIABLE,
     completion_verdicts,
     first_completion_dates,
-    passed_runs,
     program_learners,
     requirement_versions,
     revoked_program_certificates,
@@ -42,7 +41,6 @@ __all__ = [
     "completion_of",
     "completion_verdicts",
     "first_completion_dates",
-    "passed_runs",
     "program_by_identifier",
     "program_learners",
     "programs_including_runs",
@@ -133,7 +131,7 @@ def completed_learners(*, program_id: int, at: datetime) -> set[int]:
         """,  # noqa: S608 - composed of constants; every value is a parameter
         (*learners.params, *versions.params),
     )
-    verdicts = completion_verdicts(subjects, at=at)
+    verdicts = completion_verdicts(subjects, at=at, with_evidence=False)
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT user_id FROM ({verdicts.sql}) AS v GROUP BY user_id HAVING bool_and(passed)",  # noqa: S608 - composed of constants

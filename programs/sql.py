@@ -7,7 +7,8 @@ is never complete, only included runs count, and a revoked certificate voids its
 from datetime import datetime
 
 from credentials_portal.core.sql import Fragment
-from programs.enums import CertificateStatus, GroupKind, ProgramStatus
+from programs.enums import CertificateSource, CertificateStatus, GroupKind
+from programs.models import ProgramCertificate
 
 REQUIREMENTS_DEFINED = "requirements_defined"
 REQUIREMENTS_SATISFIABLE = "requirements_satisfiable"
@@ -15,38 +16,12 @@ CORE_COURSE = "core_course"
 ELECTIVE_SET = "elective_set"
 
 
-def passed_runs(*, at: datetime) -> Fragment:
-    """Runs that learners passed: user_id, course_run_id, source, source_id, earned_at.
-
-    A run is passed by an awarded certificate, or, where there is no certificate at all, by a
-    final and verified grade that passes. A grade is final when its source says so or the run
-    has ended at `at`. `earned_at` is the certificate's or the grade's date, else the run's end.
-    """
-    return Fragment(
-        """
-        SELECT user_id, course_run_id, 'certificate' AS source, id AS source_id,
-               awarded_at AS earned_at
-        FROM programs_coursecertificate WHERE status = %s
-        UNION ALL
-        SELECT grade.user_id, grade.course_run_id, 'grade', grade.id,
-               COALESCE(grade.graded_at, run.end_date)
-        FROM programs_coursegrade AS grade
-        JOIN programs_courserun AS run ON run.id = grade.course_run_id
-        WHERE grade.passed AND grade.verified AND (grade.is_final OR run.end_date <= %s)
-          AND NOT EXISTS (
-              SELECT FROM programs_coursecertificate AS certificate
-              WHERE certificate.user_id = grade.user_id
-                AND certificate.course_run_id = grade.course_run_id
-          )
-        """,
-        (CertificateStatus.AWARDED, at),
-    )
-
-
-def completion_verdicts(subjects: Fragment, *, at: datetime) -> Fragment:
+def completion_verdicts(
+    subjects: Fragment, *, at: datetime, with_evidence: bool = True
+) -> Fragment:
     """Judge learners by versions of requirements, one row for each named check.
 
-    `subjects` gives (user_id, program_id, version_id); a null version stands for a
+    `subjects` gives distinct (user_id, program_id, version_id); a null version stands for a
     program whose requirements are unknown. Columns: the three, then
 
     - `position`, the order in which to tell the checks;
@@ -56,17 +31,37 @@ def completion_verdicts(subjects: Fragment, *, at: datetime) -> Fragment:
       fails `requirements_defined`. `requirements_satisfiable` fails when the included runs
       leave too few courses, which says something about the program, not about the learner;
     - `met_at`, the earliest instant at which the check was met; null where no date is known;
-    - `evidence`, a JSON list of the runs that met it: course, run, source, id, earned_at.
+    - `evidence`, a JSON list of the runs that met it: course, run, source, id, earned_at;
+      empty if not `with_evidence`, which costs a third less.
+
+    A course is met by a run that the program includes: by an awarded certificate, or, where
+    there is no certificate at all, by a final and verified grade that passes. A grade is final
+    when its source says so or its run has ended at `at`. It was earned at the certificate's or
+    the grade's date, else at the run's end.
     """
-    passed = passed_runs(at=at)
+    # Computed relations as large as the subjects are grouped, never joined to each other: the
+    # planner cannot know their sizes, and once chose a nested loop of a minute.
+    evidence, evidence_of_set = "'[]'::jsonb", "'[]'::jsonb"
+    if with_evidence:
+        evidence = """
+            COALESCE((array_agg(
+                jsonb_build_object('run', run_key, 'source', source, 'id', source_id,
+                    'earned_at', earned_at)
+                ORDER BY earned_at NULLS LAST, run_key
+            ) FILTER (WHERE is_met))[1], '{}')
+        """
+        evidence_of_set = """
+            COALESCE(jsonb_agg(
+                jsonb_build_object('course', course_key) || evidence
+                ORDER BY earned_at NULLS LAST, course_key
+            ) FILTER (WHERE is_met), '[]')
+        """
     return Fragment(
         f"""
-        WITH subject AS MATERIALIZED (
-            SELECT DISTINCT user_id, program_id, version_id FROM ({subjects.sql}) AS given
-        ),
+        WITH subject AS MATERIALIZED ({subjects.sql}),
         requirement AS MATERIALIZED (
             SELECT member.version_id, member.group_id, member.course_id, course.key AS course_key,
-                   groups.kind, groups.position AS group_position, member.position,
+                   groups.kind, groups.position * 1000 + member.position AS place,
                    CASE groups.kind WHEN %s THEN 1 ELSE groups.required_number END AS needed,
                    CASE groups.kind
                        WHEN %s THEN %s || ':' || course.key
@@ -77,74 +72,88 @@ def completion_verdicts(subjects: Fragment, *, at: datetime) -> Fragment:
             JOIN programs_course AS course ON course.id = member.course_id
             WHERE member.version_id IN (SELECT version_id FROM subject)
         ),
-        included AS MATERIALIZED (
-            SELECT include.program_id, run.id AS course_run_id, run.course_id, run.key
-            FROM programs_programcourserun AS include
-            JOIN programs_courserun AS run ON run.id = include.course_run_id
-            WHERE include.program_id IN (SELECT program_id FROM subject)
+        asked AS MATERIALIZED (
+            SELECT DISTINCT subject.program_id, subject.version_id, requirement.course_id
+            FROM subject JOIN requirement USING (version_id)
         ),
-        met AS (
-            SELECT subject.user_id, subject.program_id, subject.version_id, included.course_id,
-                   MIN(passed.earned_at) AS earned_at,
-                   (array_agg(
-                       jsonb_build_object(
-                           'run', included.key, 'source', passed.source,
-                           'id', passed.source_id, 'earned_at', passed.earned_at
-                       ) ORDER BY passed.earned_at NULLS LAST, passed.course_run_id
-                   ))[1] AS evidence
-            FROM subject
-            JOIN included ON included.program_id = subject.program_id
-            JOIN ({passed.sql}) AS passed
-              ON passed.user_id = subject.user_id
-             AND passed.course_run_id = included.course_run_id
+        offered AS MATERIALIZED (
+            SELECT asked.*, run.id AS course_run_id, run.key AS run_key, run.end_date
+            FROM asked
+            JOIN programs_programcourserun AS include USING (program_id)
+            JOIN programs_courserun AS run
+              ON run.id = include.course_run_id AND run.course_id = asked.course_id
+        ),
+        course AS MATERIALIZED (
+            SELECT user_id, program_id, version_id, course_id, bool_or(is_met) AS is_met,
+                   MIN(earned_at) AS earned_at, {evidence} AS evidence
+            FROM (
+                SELECT subject.user_id, program_id, version_id, asked.course_id,
+                       FALSE AS is_met, NULL::timestamptz AS earned_at,
+                       NULL AS run_key, NULL AS source, NULL::bigint AS source_id
+                FROM subject JOIN asked USING (program_id, version_id)
+                UNION ALL
+                SELECT subject.user_id, program_id, version_id, offered.course_id,
+                       TRUE, certificate.awarded_at, offered.run_key, 'certificate', certificate.id
+                FROM subject
+                JOIN programs_coursecertificate AS certificate
+                  ON certificate.user_id = subject.user_id AND certificate.status = %s
+                JOIN offered USING (program_id, version_id, course_run_id)
+                UNION ALL
+                SELECT subject.user_id, program_id, version_id, offered.course_id,
+                       TRUE, COALESCE(grade.graded_at, offered.end_date), offered.run_key, 'grade',
+                       grade.id
+                FROM subject
+                JOIN programs_coursegrade AS grade
+                  ON grade.user_id = subject.user_id AND grade.passed AND grade.verified
+                JOIN offered USING (program_id, version_id, course_run_id)
+                WHERE (grade.is_final OR offered.end_date <= %s) AND NOT EXISTS (
+                    SELECT FROM programs_coursecertificate AS certificate
+                    WHERE certificate.user_id = grade.user_id
+                      AND certificate.course_run_id = grade.course_run_id
+                )
+            ) AS required_or_met
             GROUP BY 1, 2, 3, 4
         )
-        SELECT subject.user_id, subject.program_id, subject.version_id, 0 AS position,
-               %s AS code,
-               EXISTS (SELECT FROM requirement WHERE version_id = subject.version_id) AS passed,
+        SELECT user_id, program_id, version_id, 0 AS position, %s AS code,
+               version_id IN (SELECT version_id FROM requirement) IS TRUE AS passed,
                NULL::timestamptz AS met_at, '[]'::jsonb AS evidence
         FROM subject
         UNION ALL
-        SELECT subject.user_id, subject.program_id, subject.version_id, 1, %s,
-               structure.satisfiable, NULL, '[]'
+        SELECT user_id, program_id, version_id, 1, %s, satisfiable, NULL, '[]'
         FROM subject
         JOIN (
-            SELECT program_id, version_id, bool_and(offered >= needed) AS satisfiable
+            SELECT program_id, version_id, bool_and(courses >= needed) AS satisfiable
             FROM (
-                SELECT pair.program_id, requirement.version_id, requirement.code,
-                       requirement.needed,
-                       COUNT(*) FILTER (WHERE EXISTS (
-                           SELECT FROM included WHERE included.program_id = pair.program_id
-                              AND included.course_id = requirement.course_id
-                       )) AS offered
-                FROM (SELECT DISTINCT program_id, version_id FROM subject) AS pair
-                JOIN requirement USING (version_id)
+                SELECT asked.program_id, version_id, requirement.code, requirement.needed,
+                       COUNT(*) FILTER (WHERE (asked.program_id, course_id) IN (
+                           SELECT program_id, course_id FROM offered
+                       )) AS courses
+                FROM asked JOIN requirement USING (version_id, course_id)
                 GROUP BY 1, 2, 3, 4
-            ) AS check_of_structure
+            ) AS offer
             GROUP BY 1, 2
-        ) AS structure USING (program_id, version_id)
+        ) AS offers USING (program_id, version_id)
         UNION ALL
-        SELECT subject.user_id, subject.program_id, subject.version_id,
-               2 + MIN(requirement.group_position * 1000 + requirement.position),
-               requirement.code, COUNT(met.course_id) >= requirement.needed,
-               (array_agg(met.earned_at ORDER BY met.earned_at NULLS LAST)
-                   FILTER (WHERE met.course_id IS NOT NULL))[requirement.needed],
-               COALESCE(jsonb_agg(
-                   jsonb_build_object('course', requirement.course_key) || met.evidence
-                   ORDER BY met.earned_at NULLS LAST, met.course_id
-               ) FILTER (WHERE met.course_id IS NOT NULL), '[]')
-        FROM subject
-        JOIN requirement USING (version_id)
-        LEFT JOIN met
-          ON met.user_id = subject.user_id AND met.program_id = subject.program_id
-         AND met.version_id = subject.version_id AND met.course_id = requirement.course_id
-        GROUP BY 1, 2, 3, requirement.code, requirement.needed
+        SELECT user_id, program_id, version_id, 2 + place, code, is_met, earned_at,
+               CASE WHEN is_met AND evidence <> '[]' THEN jsonb_build_array(
+                   jsonb_build_object('course', course_key) || evidence) ELSE '[]' END
+        FROM course JOIN requirement USING (version_id, course_id)
+        WHERE kind = %s
+        UNION ALL
+        SELECT user_id, program_id, version_id, 2 + MIN(place), MIN(code),
+               COUNT(*) FILTER (WHERE is_met) >= needed,
+               (array_agg(earned_at ORDER BY earned_at NULLS LAST) FILTER (WHERE is_met))[needed],
+               {evidence_of_set}
+        FROM course JOIN requirement USING (version_id, course_id)
+        WHERE kind = %s
+        GROUP BY 1, 2, 3, group_id, needed
         """,  # noqa: S608 - composed of constants; every value is a parameter
         (
             *subjects.params,
             *(GroupKind.CORE, GroupKind.CORE, CORE_COURSE, ELECTIVE_SET),
-            *passed.params,
+            *(CertificateStatus.AWARDED, at),
             *(REQUIREMENTS_DEFINED, REQUIREMENTS_SATISFIABLE),
+            *(GroupKind.CORE, GroupKind.ELECTIVES),
         ),
     )
 
@@ -199,10 +208,21 @@ def requirement_versions(*, at: datetime) -> Fragment:
 
 
 def revoked_program_certificates() -> Fragment:
-    """Who lost a program's certificate, whoever revoked it: user_id, program_id."""
+    """Who lost a program's certificate by anybody's decision: user_id, program_id.
+
+    Those that the portal took back, because the requirements of today are not met, are left out:
+    completion says that itself, by the requirements that count in each case.
+    """
     return Fragment(
-        "SELECT user_id, program_id FROM programs_programcertificate WHERE status = %s",
-        (CertificateStatus.REVOKED,),
+        """
+        SELECT user_id, program_id FROM programs_programcertificate
+        WHERE status = %s AND NOT (source = %s AND revocation_reason = %s)
+        """,
+        (
+            CertificateStatus.REVOKED,
+            CertificateSource.COMPUTED,
+            ProgramCertificate.NOT_COMPLETE,
+        ),
     )
 
 
