@@ -88,9 +88,15 @@ def learner_subjects(
     )
 
 
-def judge(subjects: Fragment, *, at: datetime, against: Against = Against.ISSUE) -> list[Judgement]:
+def judge(
+    subjects: Fragment,
+    *,
+    at: datetime,
+    against: Against = Against.ISSUE,
+    with_evidence: bool = True,
+) -> list[Judgement]:
     """Judge all subjects in one statement."""
-    judged = judgements(subjects, at=at, against=against)
+    judged = judgements(subjects, at=at, against=against, with_evidence=with_evidence)
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT user_id, program_id, deciding_version_id, verdict, failed_checks,"  # noqa: S608 - composed of constants

@@ -3,7 +3,7 @@
 import csv
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -23,6 +23,11 @@ class ReportWriter:
 
     def row(self, **cells: Any) -> None:
         """Add one row."""
+
+    def rows(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Add each of these rows."""
+        for cells in rows:
+            self.row(**cells)
 
     def __exit__(self, error_type: type[BaseException] | None, *_rest: object) -> None:
         """Finish the report, unless an error ended the work."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import models
+from django.db import DEFAULT_DB_ALIAS, models
 
 
 @dataclass(frozen=True)
@@ -15,8 +15,9 @@ class Fragment:
 
     @classmethod
     def of(cls, queryset: models.QuerySet[Any, Any]) -> "Fragment":
-        """The SELECT of a QuerySet; name its columns with `values`."""
-        sql, params = queryset.query.sql_with_params()
+        """The SELECT of a QuerySet, of an empty one too; name its columns with `values`."""
+        compiler = queryset.query.get_compiler(DEFAULT_DB_ALIAS, elide_empty=False)
+        sql, params = compiler.as_sql()
         return cls(sql, tuple(params))
 
     def renamed(self, *columns: str) -> "Fragment":

@@ -40,8 +40,8 @@ class Command(OperatorCommand):
             )
             if not run.was_interrupted:
                 services.finish_apply(plan)
-        for row in selectors.plan_rows(plan):
-            run.report.row(**row)
+        if run.options["output"]:
+            run.report.rows(selectors.plan_rows(plan))
         return Summary(
             {
                 "run": str(plan.uuid),

@@ -30,8 +30,8 @@ class Command(OperatorCommand):
             services.start_rollback(plan, by=by)
             size = run.options["batch_size"]
             outcomes = run.until_done(lambda: services.roll_back_page(run=plan, size=size, by=by))
-        for row in selectors.plan_rows(plan):
-            run.report.row(**row)
+        if run.options["output"]:
+            run.report.rows(selectors.plan_rows(plan))
         return Summary(
             {
                 "run": str(plan.uuid),
