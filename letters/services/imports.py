@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -13,6 +13,7 @@ from django.utils.dateparse import parse_datetime
 from credentials_portal.accounts.models import User, normalise_email
 from credentials_portal.core.errors import DomainError
 from credentials_portal.core.history import Attribution
+from credentials_portal.core.retries import retry_conflicts
 from letters.enums import IMPORTED_INACTIVE, IssuedVia, LetterAction, LetterState
 from letters.models import ProgramLetter
 from letters.services.issuing import published_revisions
@@ -55,6 +56,8 @@ class ImportTally:
 def parse_record(row: Mapping[str, str | None], *, at: datetime) -> LetterRecord:
     """Read one row of the CSV; raises `BadLetterRecordError`."""
     text = {name: (row.get(name) or "").strip() for name in (*REQUIRED_COLUMNS, *LEARNER_COLUMNS)}
+    if "\0" in "".join(text.values()):
+        raise BadLetterRecordError("it holds a NUL character")
     try:
         uuid = UUID(text["uuid"])
     except ValueError:
@@ -68,6 +71,7 @@ def parse_record(row: Mapping[str, str | None], *, at: datetime) -> LetterRecord
     return LetterRecord(uuid, learner, text["program"], is_active, _date(text["created_on"], at))
 
 
+@retry_conflicts
 @transaction.atomic
 def import_letters(
     records: Sequence[tuple[int, LetterRecord]], *, by: Attribution, dry_run: bool = False
@@ -90,7 +94,7 @@ def import_letters(
     for place, record in records:
         try:
             program = found.get(record.program)
-            user = learners.get(normalise_email(record.learner))
+            user = learners.get(record.learner)
             if program is None:
                 raise BadLetterRecordError("there is no such program")
             if user is None:
@@ -155,22 +159,27 @@ class _Present:
 def _date(text: str, at: datetime) -> datetime:
     try:
         moment = parse_datetime(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.utcoffset() is None:
-        raise BadLetterRecordError("created_on is no instant with a zone")
+        if moment is None or moment.tzinfo is None:
+            raise ValueError
+        moment = moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise BadLetterRecordError("created_on is no instant with a zone") from None
     if moment > at:
         raise BadLetterRecordError("created_on lies in the future")
     return moment
 
 
 def _learners(logins: set[str]) -> dict[str, User]:
-    """People by username, else by e-mail address, in the normalised form of the login."""
-    folded = {normalise_email(login) for login in logins}
-    people = User.objects.filter(Q(username__in=logins) | Q(email__in=folded - {""}))
+    """People by username, as it is written, else by e-mail address."""
+    addresses = {login: normalise_email(login) for login in logins}
+    people = User.objects.filter(Q(username__in=logins) | Q(email__in=set(addresses.values())))
     by_email = {user.email: user for user in people if user.email}
-    by_username = {normalise_email(user.username): user for user in people}
-    return by_email | by_username
+    by_username = {user.username: user for user in people}
+    found = {
+        login: by_username.get(login) or by_email.get(address)
+        for login, address in addresses.items()
+    }
+    return {login: user for login, user in found.items() if user}
 
 
 def _programs(identifiers: set[str]) -> dict[str, "Program"]:
