@@ -1,5 +1,6 @@
 """Writes of `letters`: the only code that creates, changes or withdraws a letter."""
 
+from letters.services.breaker import Breaker, read_breaker
 from letters.services.decisions import (
     CheckNotWaivableError,
     LetterChangedError,
@@ -18,7 +19,13 @@ from letters.services.imports import (
     import_letters,
     parse_record,
 )
-from letters.services.issuing import IssueTally, issue_letters, new_run, preview_issue
+from letters.services.issuing import (
+    IssueTally,
+    issue_letters,
+    new_run,
+    preview_issue,
+    saved_uuid,
+)
 from letters.services.plans import (
     PlanScope,
     PlanTally,
@@ -32,6 +39,7 @@ from letters.services.plans import (
     preview_apply,
     preview_page,
     preview_rollback,
+    require_letters,
     roll_back_page,
     run_by_uuid,
     start_plan,
@@ -53,6 +61,7 @@ from letters.services.templates import add_draft
 
 __all__ = [
     "BadLetterRecordError",
+    "Breaker",
     "CheckNotWaivableError",
     "ImportTally",
     "IssueTally",
@@ -85,13 +94,16 @@ __all__ = [
     "preview_release",
     "preview_revalidation",
     "preview_rollback",
+    "read_breaker",
     "reinstate_letter",
     "release_run",
+    "require_letters",
     "retire_letters",
     "revalidate_page",
     "revoke_letter",
     "roll_back_page",
     "run_by_uuid",
+    "saved_uuid",
     "start_plan",
     "start_rollback",
     "sweep_program",

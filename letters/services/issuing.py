@@ -1,19 +1,22 @@
 """Letters for learners who completed a program and have none."""
 
+import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from django.db import transaction
-
 from credentials_portal.accounts.models import User
+from credentials_portal.core.bisect import in_halves
 from credentials_portal.core.history import Attribution
+from credentials_portal.core.retries import retry_conflicts
 from letters import selectors
 from letters.enums import IssuedVia, LetterAction, LetterState, RunKind, TemplateStatus
 from letters.models import LetterValidationRun, ProgramLetterTemplate
 from letters.selectors import Judgement
-from letters.services.breaker import Breaker, lock_breaker, read_breaker
+from letters.services.breaker import Breaker, lock_breaker
 from letters.services.writing import NewLetter, create_letters
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -23,41 +26,58 @@ class IssueTally:
     issued: int = 0
     pending: int = 0
     not_eligible: int = 0
+    errors: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
 
     def add(self, other: "IssueTally") -> None:
         self.issued += other.issued
         self.pending += other.pending
         self.not_eligible += other.not_eligible
+        self.errors += other.errors
         self.reasons += other.reasons
 
 
-@transaction.atomic
+@retry_conflicts
 def issue_letters(
     *, program_id: int, user_ids: Sequence[int], run: LetterValidationRun, by: Attribution
 ) -> IssueTally:
-    """Issue letters to those of these learners who are eligible and have none.
+    """Issue letters to those of these learners who are eligible and have none, in one transaction.
 
     Beyond the breaker letters are created `pending`, and `run` holds them until staff releases
-    it. The caller answers for the program being active.
+    it. A learner whose letter the database refuses is counted in `errors` and stops nobody else.
+    The caller answers for the program being active.
     """
+    tally = IssueTally()
+
+    def fail(user_id: int, error: Exception) -> None:
+        logger.error("letter could not be issued", extra={"user": user_id}, exc_info=error)
+        tally.errors += 1
+
+    for part in in_halves(user_ids, lambda ids: _issue(program_id, ids, run, by), failed=fail):
+        tally.add(part)
+    return tally
+
+
+def _issue(
+    program_id: int, user_ids: Sequence[int], run: LetterValidationRun, by: Attribution
+) -> IssueTally:
     breaker = lock_breaker(program_id, by=by)
     judgements = selectors.judge(
         selectors.learner_subjects(program_id, user_ids, without_letter=True), at=by.at
     )
     drafts = draft_letters(judgements, breaker, via=IssuedVia.COMMAND, by=by)
-    if any(draft.state == LetterState.PENDING for draft in drafts):
-        save_run(run)
-    created = set(create_letters(drafts, by=by, run=run if run.pk else None))
+    holds = any(draft.state == LetterState.PENDING for draft in drafts)
+    created = set(create_letters(drafts, by=by, run=save_run(run) if holds else None))
     return _tally(judgements, [d for d in drafts if (d.user_id, d.program_id) in created])
 
 
-def preview_issue(*, program_id: int, user_ids: Sequence[int], by: Attribution) -> IssueTally:
-    """What `issue_letters` would do now; writes and locks nothing."""
+def preview_issue(
+    *, program_id: int, user_ids: Sequence[int], breaker: Breaker, by: Attribution
+) -> IssueTally:
+    """What `issue_letters` would do now, spending the breaker; writes and locks nothing."""
     judgements = selectors.judge(
         selectors.learner_subjects(program_id, user_ids, without_letter=True), at=by.at
     )
-    breaker = read_breaker(program_id, by=by)
     return _tally(judgements, draft_letters(judgements, breaker, via=IssuedVia.COMMAND, by=by))
 
 
@@ -68,9 +88,18 @@ def new_run(kind: RunKind, *, by: Attribution) -> LetterValidationRun:
     )
 
 
-def save_run(run: LetterValidationRun) -> None:
-    if run._state.adding:
-        run.save()
+def save_run(run: LetterValidationRun) -> LetterValidationRun:
+    """Save the run with the first thing that it holds; once more, where that was undone."""
+    if saved_uuid(run) is None:
+        run.pk = None
+        run.save(force_insert=True)
+    return run
+
+
+def saved_uuid(run: LetterValidationRun) -> str | None:
+    """The run's uuid, if it holds or held anything."""
+    is_saved = LetterValidationRun.objects.filter(uuid=run.uuid).exists()
+    return str(run.uuid) if is_saved else None
 
 
 def draft_letters(

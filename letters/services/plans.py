@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -15,6 +15,7 @@ from credentials_portal.core.bisect import in_halves
 from credentials_portal.core.caps import Cap
 from credentials_portal.core.errors import ConflictError, NotFoundError
 from credentials_portal.core.history import Attribution
+from credentials_portal.core.retries import retry_conflicts
 from letters import selectors
 from letters.enums import (
     RULESET_VERSION,
@@ -85,6 +86,14 @@ class PlanTally:
         return self.verdicts.total()
 
 
+def require_letters(letter_uuids: Collection[UUID]) -> None:
+    """Raise `NotFoundError` when there is no letter of one of these uuids."""
+    letters = ProgramLetter.objects.filter(uuid__in=letter_uuids)
+    unknown = set(letter_uuids) - set(letters.values_list("uuid", flat=True))
+    if unknown:
+        raise NotFoundError(f"There is no letter {min(unknown)}.")
+
+
 def start_plan(scope: PlanScope, *, by: Attribution) -> LetterValidationRun:
     """Open a plan; plans of the same kind that were left unfinished are closed as aborted."""
     LetterValidationRun.objects.filter(kind=RunKind.PLAN, status=RunStatus.RUNNING).update(
@@ -106,6 +115,7 @@ def page_end(scope: PlanScope, *, after: int, size: int) -> int | None:
     return keys[size - 1 : size].first()
 
 
+@retry_conflicts
 @transaction.atomic
 def plan_page(*, run: LetterValidationRun, scope: PlanScope, after: int, upto: int | None) -> None:
     """Judge a page of letters and store the results, in one statement; no letter changes."""
@@ -168,7 +178,10 @@ def check_cap(run: LetterValidationRun, *, cap: Cap, only: str | None = None) ->
 
 @transaction.atomic
 def approve_plan(run: LetterValidationRun, *, by: Attribution) -> LetterValidationRun:
-    """Let the plan be applied; raises `ConflictError` for a run that is not a finished plan."""
+    """Let the plan be applied, and what failed before be tried again.
+
+    Raises `ConflictError` for a run that is not a finished plan.
+    """
     run = LetterValidationRun.objects.select_for_update(no_key=True).get(pk=run.pk)
     if run.kind != RunKind.PLAN or run.status not in {
         RunStatus.DONE,
@@ -182,9 +195,11 @@ def approve_plan(run: LetterValidationRun, *, by: Attribution) -> LetterValidati
     run.approved_by = by.actor
     run.approval_reason = by.reason
     run.save(update_fields=["status", "approved_by", "approval_reason"])
+    run.results.filter(outcome=Outcome.FAILED).update(outcome=Outcome.OPEN)
     return run
 
 
+@retry_conflicts
 @transaction.atomic
 def apply_page(
     *, run: LetterValidationRun, size: int, by: Attribution, only: str | None = None
@@ -196,7 +211,10 @@ def apply_page(
     """
     _lock_run(run, RunStatus.APPLYING)
     letter_ids = list(
-        _to_apply(run, only).order_by("letter_id").values_list("letter_id", flat=True)[:size]
+        _to_apply(run, only)
+        .filter(outcome=Outcome.OPEN)
+        .order_by("letter_id")
+        .values_list("letter_id", flat=True)[:size]
     )
     outcomes: Counter[str] = Counter()
 
@@ -246,6 +264,7 @@ def start_rollback(run: LetterValidationRun, *, by: Attribution) -> None:
     run.save(update_fields=["status", "finished_at"])
 
 
+@retry_conflicts
 @transaction.atomic
 def roll_back_page(*, run: LetterValidationRun, size: int, by: Attribution) -> Counter[str]:
     """Put the next page of changed letters back; an empty count says that nothing is left.
@@ -318,8 +337,11 @@ def _selected(run: LetterValidationRun, only: str | None) -> "QuerySet[LetterVal
 
 
 def _to_apply(run: LetterValidationRun, only: str | None) -> "QuerySet[LetterValidationResult]":
+    """What is left to do, failures included."""
     return (
-        _selected(run, only).filter(outcome=Outcome.OPEN).exclude(planned_action=PlannedAction.NONE)
+        _selected(run, only)
+        .filter(outcome__in=[Outcome.OPEN, Outcome.FAILED])
+        .exclude(planned_action=PlannedAction.NONE)
     )
 
 

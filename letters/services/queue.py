@@ -14,6 +14,7 @@ from django.db.models import F, QuerySet
 from credentials_portal.core.bisect import in_halves
 from credentials_portal.core.errors import ConflictError
 from credentials_portal.core.history import Attribution
+from credentials_portal.core.retries import retry_conflicts
 from credentials_portal.core.sql import Fragment
 from letters import selectors
 from letters.enums import (
@@ -83,6 +84,7 @@ def open_revalidations_of_program(program_id: int, *, cause: str, at: datetime) 
     )
 
 
+@retry_conflicts
 @transaction.atomic
 def sweep_program(program_id: int, *, with_new: bool, by: Attribution) -> int:
     """Queue the learners of a program whose letter is out of step; returns how many are new.
@@ -124,6 +126,7 @@ def revalidate_page(
     return tally
 
 
+@retry_conflicts
 @transaction.atomic
 def release_run(*, run: LetterValidationRun, by: Attribution) -> Counter[str]:
     """Let go of what a breaker held in this run, for a person who looked at it.
@@ -134,8 +137,9 @@ def release_run(*, run: LetterValidationRun, by: Attribution) -> Counter[str]:
     """
     run = LetterValidationRun.objects.select_for_update(no_key=True).get(pk=run.pk)
     outcomes: Counter[str] = Counter()
-    for program_id, held in _held(run):
+    for program_id in _programs_held(run):
         lock_breaker(program_id, by=by)
+        held = _held(run, program_id)
         letters = list(_pending(run, program_id).select_for_update(of=("self",), no_key=True))
         changes = _releases(letters, by=by)
         write_changes(changes, by=by, run=run)
@@ -150,8 +154,8 @@ def release_run(*, run: LetterValidationRun, by: Attribution) -> Counter[str]:
 def preview_release(run: LetterValidationRun, *, by: Attribution) -> Counter[str]:
     """What `release_run` would do now; writes and locks nothing."""
     outcomes: Counter[str] = Counter()
-    for program_id, held in _held(run):
-        letters = list(_pending(run, program_id))
+    for program_id in _programs_held(run):
+        letters, held = list(_pending(run, program_id)), _held(run, program_id)
         changes = _releases(letters, by=by)
         outcomes += Counter({"released": len(changes), UNCHANGED: len(letters) - len(changes)})
         outcomes.update(d.outcome for d in _judged(program_id, held, by=by, breaker=None))
@@ -195,6 +199,7 @@ def _open(pairs: Fragment, *, cause: str, at: datetime, otherwise: str = COALESC
         return int(cursor.rowcount)
 
 
+@retry_conflicts
 def _revalidate(
     program_id: int,
     rows: Sequence[LetterRevalidation],
@@ -206,7 +211,11 @@ def _revalidate(
 
     def work(part: Sequence[LetterRevalidation]) -> Counter[str]:
         breaker = lock_breaker(program_id, by=by)
-        return _decide(program_id, part, run=run, by=by, breaker=breaker)
+        # Whoever had the lock before may have looked at some of them.
+        still_due = due_revalidations(by.at).filter(pk__in=[row.pk for row in part])
+        due = list(still_due.order_by("user_id"))
+        outcomes = _decide(program_id, due, run=run, by=by, breaker=breaker)
+        return outcomes + Counter({UNCHANGED: len(part) - len(due)})
 
     def fail(row: LetterRevalidation, error: Exception) -> None:
         logger.error("letter could not be looked at", extra={"row": row.pk}, exc_info=error)
@@ -232,9 +241,9 @@ def _decide(
     locked = ProgramLetter.objects.select_for_update(of=("self",), no_key=True)
     list(locked.filter(program_id=program_id, user_id__in=[r.user_id for r in rows]).order_by("pk"))
     decisions = _judged(program_id, rows, by=by, breaker=breaker)
-    if any(decision.outcome in {HELD, PENDING} for decision in decisions):
-        save_run(run)
-    saved = run if run.pk else None
+    holds = any(decision.outcome in {HELD, PENDING} for decision in decisions)
+    # What a person releases belongs to the run that held it.
+    saved = save_run(run) if holds or breaker is None else None
     write_changes([d.change for d in decisions if d.change], by=by, run=saved)
     create_letters([d.draft for d in decisions if d.draft], by=by, run=saved)
     _close(decisions, run=saved)
@@ -307,18 +316,19 @@ def _decision(
     return _Decision(row, change.action, change=change) if lets else _Decision(row, HELD)
 
 
-def _held(run: LetterValidationRun) -> list[tuple[int, list[LetterRevalidation]]]:
-    """What a run holds, by program: the queue's rows; programs of pending letters are there too."""
+def _programs_held(run: LetterValidationRun) -> list[int]:
+    """Ids of the programs of which a run holds letters or learners."""
     if run.kind == RunKind.PLAN:
         raise ConflictError(f"Run {run.uuid} is a plan: apply it instead.")
-    held: dict[int, list[LetterRevalidation]] = {}
-    for (program_id,) in run.issued_letters.filter(state=LetterState.PENDING).values_list(
-        "program_id"
-    ):
-        held.setdefault(program_id, [])
-    for row in run.held_revalidations.order_by("user_id"):
-        held.setdefault(row.program_id, []).append(row)
-    return sorted(held.items())
+    pending = run.issued_letters.filter(state=LetterState.PENDING)
+    return sorted(
+        {*pending.values_list("program_id", flat=True)}
+        | {*run.held_revalidations.values_list("program_id", flat=True)}
+    )
+
+
+def _held(run: LetterValidationRun, program_id: int) -> list[LetterRevalidation]:
+    return list(run.held_revalidations.filter(program_id=program_id).order_by("user_id"))
 
 
 def _pending(run: LetterValidationRun, program_id: int) -> "QuerySet[ProgramLetter]":
@@ -346,28 +356,19 @@ def _releases(letters: Sequence[ProgramLetter], *, by: Attribution) -> list[Chan
 
 
 def _close(decisions: Sequence[_Decision], *, run: LetterValidationRun | None) -> None:
-    """Take the rows off the queue, or let them wait, unless an event came in meanwhile."""
-    done = [d.row for d in decisions if d.outcome not in {WAITING, HELD}]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "DELETE FROM letters_letterrevalidation AS row"
-            " USING unnest(%s::bigint[], %s::int[]) AS seen (id, version)"
-            " WHERE row.id = seen.id AND row.version = seen.version",
-            [[row.pk for row in done], [row.version for row in done]],
-        )
-        for outcome, held_by in ((WAITING, None), (HELD, run)):
-            rows = [d.row for d in decisions if d.outcome == outcome]
-            due = [None if held_by else grace_ends(row).isoformat() for row in rows]
-            cursor.execute(
-                "UPDATE letters_letterrevalidation AS row"
-                " SET held_by_id = %s::bigint, due_at = seen.due_at"
-                " FROM unnest(%s::bigint[], %s::int[], %s::timestamptz[])"
-                " AS seen (id, version, due_at)"
-                " WHERE row.id = seen.id AND row.version = seen.version",
-                [
-                    held_by.pk if held_by else None,
-                    [row.pk for row in rows],
-                    [row.version for row in rows],
-                    due,
-                ],
-            )
+    """Take the rows off the queue, or let them wait, unless an event came in meanwhile.
+
+    They are locked in the order in which events write them.
+    """
+    queue = LetterRevalidation.objects.filter(pk__in=[decision.row.pk for decision in decisions])
+    locked = queue.order_by("user_id", "program_id").select_for_update()
+    versions = dict(locked.values_list("pk", "version"))
+    seen: dict[str, list[int]] = {}
+    for decision in decisions:
+        if versions.get(decision.row.pk) == decision.row.version:
+            kept = decision.outcome if decision.outcome in {WAITING, HELD} else ""
+            seen.setdefault(kept, []).append(decision.row.pk)
+    grace: timedelta = settings.LETTER_SUSPENSION_GRACE
+    queue.filter(pk__in=seen.get("", [])).delete()
+    queue.filter(pk__in=seen.get(WAITING, [])).update(held_by=None, due_at=F("opened_at") + grace)
+    queue.filter(pk__in=seen.get(HELD, [])).update(held_by=run, due_at=None)

@@ -1,5 +1,4 @@
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from django.core.management import CommandParser
 
@@ -8,11 +7,8 @@ from credentials_portal.core.errors import ConflictError
 from credentials_portal.core.history import Attribution
 from letters import selectors, services
 from letters.enums import RunKind
-from letters.services import IssueTally
+from letters.services import Breaker, IssueTally
 from programs import selectors as programs
-
-if TYPE_CHECKING:
-    from letters.models import LetterValidationRun
 
 PAGE = 1_000
 
@@ -42,31 +38,33 @@ class Command(OperatorCommand):
         program_ids = _scope(run.options["program"])
         undefined = set(program_ids) - programs.programs_with_requirements(program_ids, at=run.at)
         tally = IssueTally()
+        breakers: dict[int, Breaker] = {}
         for program_id, user_ids in run.batches(_pages(program_ids)):
-            tally.add(self._page(run, program_id, user_ids, held_by, by))
+            if run.dry_run:
+                breaker = breakers.setdefault(program_id, services.read_breaker(program_id, by=by))
+                tally.add(
+                    services.preview_issue(
+                        program_id=program_id, user_ids=user_ids, breaker=breaker, by=by
+                    )
+                )
+            else:
+                tally.add(
+                    services.issue_letters(
+                        program_id=program_id, user_ids=user_ids, run=held_by, by=by
+                    )
+                )
         return Summary(
             {
                 "issued": tally.issued,
                 "pending": tally.pending,
                 "not_eligible": tally.not_eligible,
-                "errors": 0,
+                "errors": tally.errors,
                 "reasons": dict(tally.reasons.most_common()),
-                "run": str(held_by.uuid) if held_by.pk else None,
+                "run": services.saved_uuid(held_by),
             },
+            failed=tally.errors,
             refused=_refusal(undefined),
         )
-
-    def _page(
-        self,
-        run: CommandRun,
-        program_id: int,
-        user_ids: Sequence[int],
-        held_by: "LetterValidationRun",
-        by: Attribution,
-    ) -> IssueTally:
-        if run.dry_run:
-            return services.preview_issue(program_id=program_id, user_ids=user_ids, by=by)
-        return services.issue_letters(program_id=program_id, user_ids=user_ids, run=held_by, by=by)
 
 
 def _scope(identifiers: Sequence[str] | None) -> list[int]:

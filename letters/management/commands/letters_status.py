@@ -6,8 +6,8 @@ from letters import selectors, services
 
 
 class Command(OperatorCommand):
-    """Without RUN prints `letters` (state → count), `reasons` (why suspended), `queued`, `held`,
-    `runs_held`; with RUN what the run found and did."""
+    """Without RUN prints `letters` (state → count), `suspended_because` (reason → count), `queued`,
+    `held`, `runs_that_hold`; with RUN what the run found and did."""
 
     help = "Show how the letters stand, or one run over them."
     job = False

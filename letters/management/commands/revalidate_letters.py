@@ -58,7 +58,7 @@ class Command(OperatorCommand):
                 "looked_at": outcomes.total(),
                 "outcomes": {k: n for k, n in outcomes.most_common() if k != "errors"},
                 "errors": errors,
-                "run": str(held_by.uuid) if held_by.pk else None,
+                "run": services.saved_uuid(held_by),
                 "queued": selectors.queue_length(),
             },
             failed=errors,

@@ -54,8 +54,8 @@ class Command(OperatorCommand):
         for after, upto in run.batches(_pages(scope, run.options["batch_size"])):
             services.plan_page(run=plan, scope=scope, after=after, upto=upto)
         tally = services.finish_plan(plan, at=run.at, is_complete=not run.was_interrupted)
-        for row in selectors.plan_rows(plan):
-            run.report.row(**row)
+        if run.options["output"]:
+            run.report.rows(selectors.plan_rows(plan))
         return _summary(run, tally, uuid=plan.uuid)
 
 
@@ -74,7 +74,9 @@ def _scope(options: Any) -> PlanScope:
 def _letters(uuids: list[UUID] | None, path: Path | None) -> tuple[UUID, ...] | None:
     if uuids is None and path is None:
         return None
-    return (*(uuids or ()), *(_read(path) if path else ()))
+    named = (*(uuids or ()), *(_read(path) if path else ()))
+    services.require_letters(named)
+    return named
 
 
 def _read(path: Path) -> Iterator[UUID]:
@@ -106,8 +108,8 @@ def _preview(run: CommandRun, scope: PlanScope) -> PlanTally:
             tally.verdicts[verdict] += 1
             tally.actions[action] += 1
             tally.reasons.update(failed_checks)
-        for row in selectors.preview_rows(verdicts):
-            run.report.row(**row)
+        if run.options["output"]:
+            run.report.rows(selectors.preview_rows(verdicts))
     return tally
 
 
