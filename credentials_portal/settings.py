@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import environ
+from celery.schedules import crontab
 from csp.constants import NONE, SELF
 from django.templatetags.static import static
 from django.urls import reverse_lazy
@@ -143,6 +144,20 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": 3600,
     "socket_connect_timeout": 2,
     "max_retries": 0,
+}
+
+# What an installation without cron runs: the same commands, on the clock of `celery beat`.
+CELERY_BEAT_SCHEDULE = {
+    "deliver_outbox": {"task": "core.deliver_outbox", "schedule": 60},
+} | {
+    " ".join(command): {"task": "core.run_command", "args": command, "schedule": schedule}
+    for command, schedule in (
+        (("revalidate_letters",), crontab(minute="*/10")),
+        (("award_program_certificates",), crontab(hour="1", minute="30")),
+        (("revalidate_letters", "--sweep"), crontab(hour="2", minute="5")),
+        (("check_history",), crontab(hour="3", minute="30")),
+        (("purge_outbox",), crontab(hour="4", minute="0")),
+    )
 }
 
 DATA_DIR = devdb.data_dir()

@@ -22,7 +22,6 @@ class Command(OperatorCommand):
         " program's breaker, and for its first letters ever, they are created pending until"
         " `revalidate_letters --release RUN`. A program without requirements is refused."
     )
-    scheduled = True
 
     def add_options(self, parser: CommandParser) -> None:
         parser.add_argument(
