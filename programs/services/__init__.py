@@ -14,9 +14,11 @@ from programs.services.enrollments import (
 from programs.services.grades import GradeRecord, delete_grades, record_grades
 from programs.services.requirements import (
     ImpossibleRequirementsError,
+    Preview,
     RequiredGroup,
     define_requirements,
     include_runs,
+    preview,
     requirements_of,
 )
 from programs.services.retirement import forget_learner
@@ -26,6 +28,7 @@ __all__ = [
     "EnrollmentRecord",
     "GradeRecord",
     "ImpossibleRequirementsError",
+    "Preview",
     "RequiredGroup",
     "award_program_certificates",
     "define_requirements",
@@ -33,6 +36,7 @@ __all__ = [
     "enroll_in_programs",
     "forget_learner",
     "include_runs",
+    "preview",
     "record_course_certificates",
     "record_course_enrollments",
     "record_grades",

@@ -1,5 +1,5 @@
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -21,6 +21,7 @@ from programs.models import (
     RequirementCourse,
     RequirementGroup,
 )
+from programs.selectors import completed_learners
 from programs.signals import ProgramChange, program_requirements_changed
 
 
@@ -124,6 +125,32 @@ def include_runs(*, program: Program, course_run_ids: Sequence[int], by: Attribu
     insert_history(ProgramCourseRun, [row.pk for row in moved], history_type="~", by=by)
     if added or dropped:
         _announce_change(program, by)
+
+
+@dataclass(frozen=True)
+class Preview:
+    """How many learners are complete now, and how many would become so, or no longer be."""
+
+    before: int
+    gained: int
+    lost: int
+
+    @property
+    def after(self) -> int:
+        return self.before + self.gained - self.lost
+
+
+def preview(change: Callable[[], object], *, program: Program, at: datetime) -> Preview:
+    """What `change`, made at `at`, would do to those who completed the program; it is undone.
+
+    What it raises passes through.
+    """
+    with transaction.atomic():
+        before = completed_learners(program_id=program.pk, at=at)
+        change()
+        after = completed_learners(program_id=program.pk, at=at)
+        transaction.set_rollback(True)
+    return Preview(len(before), len(after - before), len(before - after))
 
 
 def _check_possible(groups: Sequence[RequiredGroup]) -> None:
