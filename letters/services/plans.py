@@ -301,11 +301,8 @@ def roll_back_page(*, run: LetterValidationRun, size: int, by: Attribution) -> C
     kept = [letter.pk for letter in letters if letter.version != applied[letter.pk]]
     _set_outcome(run, restored, Outcome.RESTORED)
     _set_outcome(run, kept, Outcome.KEPT)
-    return (
-        Counter({Outcome.RESTORED: len(restored), Outcome.KEPT: len(kept)})
-        if letters
-        else Counter()
-    )
+    outcomes: Counter[str] = Counter({Outcome.RESTORED: len(restored), Outcome.KEPT: len(kept)})
+    return +outcomes
 
 
 def preview_rollback(run: LetterValidationRun) -> Counter[str]:
@@ -386,6 +383,7 @@ def _apply_to(
         selectors.letter_subjects(ProgramLetter.objects.filter(pk__in=planned)),
         at=by.at,
         against=Against(run.against),
+        with_evidence=PlannedAction.REISSUE in planned.values(),
     )
     changes = []
     for judgement in judged:
