@@ -33,8 +33,12 @@ class GradeForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at ru
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if self.instance.pk:
-            self.fields["says_passed"].initial = self.instance.passed
+        grade: CourseGrade = self.instance
+        # Said only where it differs: a corrected percentage is then judged anew.
+        if grade.pk and grade.passed != services.passes(
+            grade.percent_grade, passing_grade=grade.course_run.passing_grade
+        ):
+            self.fields["says_passed"].initial = grade.passed
 
 
 @admin.register(CourseGrade)

@@ -11,7 +11,7 @@ from programs.services.enrollments import (
     enroll_in_programs,
     record_course_enrollments,
 )
-from programs.services.grades import GradeRecord, delete_grades, record_grades
+from programs.services.grades import GradeRecord, delete_grades, passes, record_grades
 from programs.services.requirements import (
     ImpossibleRequirementsError,
     Preview,
@@ -36,6 +36,7 @@ __all__ = [
     "enroll_in_programs",
     "forget_learner",
     "include_runs",
+    "passes",
     "preview",
     "record_course_certificates",
     "record_course_enrollments",

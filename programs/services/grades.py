@@ -35,8 +35,7 @@ def record_grades(records: Iterable[GradeRecord], *, by: Attribution) -> int:
 
     The last of several records of one learner and run counts. A record whose
     `lms_last_updated_at` is older than the stored one, or missing where one is stored, is ignored.
-    Announces
-    `course_grade_changed` for what changed.
+    Announces `course_grade_changed` for what changed.
     """
     latest = {(record.user_id, record.course_run_id): record for record in records}
     passing = dict(
@@ -47,7 +46,12 @@ def record_grades(records: Iterable[GradeRecord], *, by: Attribution) -> int:
     changed = upsert_with_history(
         CourseGrade,
         [
-            {**vars(record), "passed": _passed(record, passing[record.course_run_id])}
+            {
+                **vars(record),
+                "passed": passes(record.percent_grade, passing_grade=passing[record.course_run_id])
+                if record.passed is None
+                else record.passed,
+            }
             for record in latest.values()
         ],
         key=("user_id", "course_run_id"),
@@ -71,7 +75,6 @@ def delete_grades(*, grade_ids: Sequence[int], by: Attribution) -> int:
     return len(facts)
 
 
-def _passed(record: GradeRecord, passing_grade: Decimal) -> bool:
-    if record.passed is not None:
-        return record.passed
-    return record.percent_grade is not None and record.percent_grade >= passing_grade
+def passes(percent_grade: Decimal | None, *, passing_grade: Decimal) -> bool:
+    """Whether a grade passes where its source does not say."""
+    return percent_grade is not None and percent_grade >= passing_grade

@@ -537,6 +537,31 @@ def test_a_grade_is_corrected_through_the_service(
     assert CourseGrade.history.count() == 2
 
 
+@pytest.mark.parametrize(("passed", "shown"), [(True, None), (False, False)])
+def test_passing_is_shown_as_said_only_where_the_percentage_says_otherwise(
+    client: Client, registrar: User, passed: bool, shown: bool | None
+) -> None:
+    grade = GradeFactory.create(passed=passed)
+
+    page = client.get(page_of(CourseGrade, "change", grade.pk))
+
+    assert page.context["adminform"].form["says_passed"].value() is shown
+
+
+def test_a_percentage_beyond_the_scale_is_refused_in_the_form(
+    client: Client, registrar: User
+) -> None:
+    grade = GradeFactory.create()
+
+    response = client.post(
+        page_of(CourseGrade, "change", grade.pk), grade_form(percent_grade="1.01")
+    )
+
+    assert response.status_code == 200
+    grade.refresh_from_db()
+    assert grade.percent_grade == Decimal("0.8")
+
+
 def test_older_news_of_the_lms_does_not_undo_a_correction(client: Client, registrar: User) -> None:
     grade = GradeFactory.create(lms_last_updated_at=AT)
     client.post(page_of(CourseGrade, "change", grade.pk), grade_form(percent_grade="0.65"))

@@ -24,7 +24,7 @@ from programs.services.enrollments import (
     enroll_in_programs,
     record_course_enrollments,
 )
-from programs.services.grades import GradeRecord, record_grades
+from programs.services.grades import GradeRecord, passes, record_grades
 from programs.services.micromasters.catalog import VERIFIED
 from programs.services.micromasters.people import People, state_of, write_people
 from programs.services.micromasters.records import LearnerSeed, ProgramSeed, RecordError
@@ -149,7 +149,7 @@ def _grades(learners: Sequence[LearnerSeed], runs: Mapping[str, RunFact], *, at:
     return {
         (learner.email, key): {
             "percent_grade": percent,
-            "passed": percent >= run.passing_grade,
+            "passed": passes(percent, passing_grade=run.passing_grade),
             "is_final": run.ends_at is not None and run.ends_at <= at,
         }
         for learner in learners
