@@ -104,6 +104,9 @@ UNWAIVABLE_CHECKS = (REQUIREMENTS_DEFINED, LEARNER_IDENTITY)
 IMPORTED_INACTIVE = "imported_inactive"
 """Reason of a suspension that came with an import: only a reviewed plan lifts it."""
 
+USER_RETIRED = "user_retired"
+"""Reason of a revocation because the holder left: nothing lifts it."""
+
 RULESET_VERSION = 1
 """Goes up when the meaning of a check changes; every letter keeps the one that judged it."""
 

@@ -173,6 +173,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "verbose_name": "run over letters",
+                "verbose_name_plural": "runs over letters",
                 "ordering": ["-started_at"],
             },
         ),

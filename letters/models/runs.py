@@ -69,6 +69,7 @@ class LetterValidationRun(models.Model):
 
     class Meta:
         verbose_name = _("run over letters")
+        verbose_name_plural = _("runs over letters")
         ordering = ["-started_at"]
 
     def __str__(self) -> str:

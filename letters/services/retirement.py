@@ -9,11 +9,10 @@ from django.db.models.fields.json import KT
 
 from credentials_portal.core.history import Attribution
 from credentials_portal.core.personal import ERASED, erase_names, pattern_of_names
-from letters.enums import LetterAction, LetterState
+from letters.enums import USER_RETIRED, LetterAction, LetterState
 from letters.models import LetterEvent, LetterValidationRun, LetterWaiver, ProgramLetter
 from letters.services.writing import Change, write_changes
 
-USER_RETIRED = "user_retired"
 STAFFS_WORDS = ("state_note", "revocation_reason")
 
 
