@@ -11,14 +11,17 @@ from django.db import connection
 
 from credentials_portal.core.errors import NotFoundError
 from credentials_portal.core.sql import Fragment
-from programs.enums import CertificateSource, CertificateStatus, ProgramStatus
+from programs.enums import CertificateSource, CertificateStatus, GroupKind, ProgramStatus
 from programs.models import (
     Program,
     ProgramCertificate,
     ProgramCourseRun,
     ProgramRequirementsVersion,
+    RequirementCourse,
 )
 from programs.sql import (
+    CORE_COURSE,
+    ELECTIVE_SET,
     REQUIREMENTS_DEFINED,
     REQUIREMENTS_SATISFIABLE,
     completion_verdicts,
@@ -34,6 +37,8 @@ __all__ = [
     "CertificateChanges",
     "Check",
     "Completion",
+    "ProgramProgress",
+    "Requirement",
     "VersionsOverTime",
     "active_program_ids",
     "certificate_changes",
@@ -44,6 +49,7 @@ __all__ = [
     "program_by_identifier",
     "program_learners",
     "programs_including_runs",
+    "programs_of_learner",
     "programs_with_requirements",
     "requirement_versions",
     "revoked_program_certificates",
@@ -100,22 +106,126 @@ def completion_of(
         """,  # noqa: S608 - composed of constants; every value is a parameter
         (user_id, program_id, version_id, *versions.params, program_id),
     )
-    verdicts = completion_verdicts(subject, at=at)
+    return _completions(subject, at=at)[0]
+
+
+def _completions(subjects: Fragment, *, at: datetime) -> list[Completion]:
+    """Judge all subjects in one statement; ordered by program and user."""
+    verdicts = completion_verdicts(subjects, at=at)
+    checks: dict[tuple[int, int, int | None], list[Check]] = {}
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT version_id, code, passed, met_at, evidence::text FROM ({verdicts.sql}) AS v"  # noqa: S608 - composed of constants
-            " ORDER BY position, code",
+            "SELECT user_id, program_id, version_id, code, passed, met_at, evidence::text"  # noqa: S608 - composed of constants
+            f" FROM ({verdicts.sql}) AS v ORDER BY program_id, user_id, position, code",
             verdicts.params,
         )
-        rows = cursor.fetchall()
-    return Completion(
-        user_id=user_id,
-        program_id=program_id,
-        version_id=rows[0][0],
-        checks=tuple(
-            Check(code, passed, met_at, json.loads(evidence))
-            for _version, code, passed, met_at, evidence in rows
-        ),
+        for user_id, program_id, version_id, code, passed, met_at, evidence in cursor.fetchall():
+            check = Check(code, passed, met_at, json.loads(evidence))
+            checks.setdefault((user_id, program_id, version_id), []).append(check)
+    return [Completion(*subject, tuple(found)) for subject, found in checks.items()]
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """One thing that a program asks of a learner: a core course, or some courses of a set.
+
+    `passed` and `open` are titles of its courses, `still_needed` how many of the open ones.
+    """
+
+    is_met: bool
+    still_needed: int
+    passed: tuple[str, ...]
+    open: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ProgramProgress:
+    """How far a learner is in a program, by the requirements in force.
+
+    A program without requirements has none to tell, and nobody completes it. One that is not
+    `is_possible` offers too few of its courses.
+    """
+
+    program: Program
+    requirements: tuple[Requirement, ...]
+    is_complete: bool
+    is_possible: bool
+
+    @property
+    def met(self) -> int:
+        return sum(requirement.is_met for requirement in self.requirements)
+
+    @property
+    def missing(self) -> list[Requirement]:
+        return [requirement for requirement in self.requirements if not requirement.is_met]
+
+
+def programs_of_learner(*, user_id: int, at: datetime) -> list[ProgramProgress]:
+    """The active and retired programs in which this learner has something to show, by title.
+
+    Three statements, whatever there is.
+    """
+    all_programs = Fragment.of(
+        Program.objects.filter(status__in=[ProgramStatus.ACTIVE, ProgramStatus.RETIRED])
+        .order_by()
+        .values("id")
+    )
+    learners = program_learners(all_programs)
+    versions = requirement_versions(at=at)
+    subjects = Fragment(
+        f"""
+        SELECT user_id, learner.program_id, version_id FROM ({learners.sql}) AS learner
+        LEFT JOIN ({versions.sql}) AS version
+          ON version.program_id = learner.program_id AND version.is_in_force
+        WHERE user_id = %s
+        """,  # noqa: S608 - composed of constants; every value is a parameter
+        (*learners.params, *versions.params, user_id),
+    )
+    completions = _completions(subjects, at=at)
+    found = Program.objects.in_bulk([completion.program_id for completion in completions])
+    asked = _courses_asked_for(completion.version_id for completion in completions)
+    progress = [
+        ProgramProgress(
+            program=found[completion.program_id],
+            requirements=tuple(
+                _requirement(check, asked[completion.version_id, check.code])
+                for check in completion.checks
+                if (completion.version_id, check.code) in asked
+            ),
+            is_complete=completion.is_complete,
+            is_possible=REQUIREMENTS_SATISFIABLE not in completion.missing,
+        )
+        for completion in completions
+    ]
+    return sorted(progress, key=lambda each: each.program.title)
+
+
+def _courses_asked_for(
+    version_ids: Iterable[int | None],
+) -> dict[tuple[int | None, str], list[RequirementCourse]]:
+    """The courses of each requirement of these versions, by version and code of the check."""
+    asked: dict[tuple[int | None, str], list[RequirementCourse]] = {}
+    members = RequirementCourse.objects.filter(version_id__in=[pk for pk in version_ids if pk])
+    for member in members.select_related("group", "course").order_by("position"):
+        code = (
+            f"{CORE_COURSE}:{member.course.key}"
+            if member.group.kind == GroupKind.CORE
+            else f"{ELECTIVE_SET}:{member.group_id}"
+        )
+        asked.setdefault((member.version_id, code), []).append(member)
+    return asked
+
+
+def _requirement(check: Check, members: list[RequirementCourse]) -> Requirement:
+    group = members[0].group
+    keys = {met["course"] for met in check.evidence}
+    passed = tuple(str(member.course) for member in members if member.course.key in keys)
+    needed = 1 if group.kind == GroupKind.CORE else group.required_number
+    return Requirement(
+        is_met=check.passed,
+        still_needed=max(0, needed - len(passed)),
+        passed=passed,
+        open=tuple(str(member.course) for member in members if member.course.key not in keys),
     )
 
 
