@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import (
@@ -17,13 +18,15 @@ from rest_framework.response import Response
 from credentials_portal.core.health import health_facts
 from credentials_portal.web.demo_mail import mails_in
 from credentials_portal.web.forms import FindLetter
+from credentials_portal.web.home import home_of
 
 
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
     """What waits for the reader and how far they are; for everybody else, what the portal is."""
     if request.user.is_authenticated:
-        return render(request, "web/home.html")
+        home = home_of(request.user.pk, at=timezone.now())
+        return render(request, "web/home.html", {"home": home})
     return render(request, "web/welcome.html", {"form": FindLetter()})
 
 
