@@ -20,7 +20,7 @@ CREATE TRIGGER letter_identity_never_changes
     ) EXECUTE FUNCTION letters_refuse_change();
 CREATE TRIGGER letter_event_append_only
     BEFORE DELETE OR UPDATE OF letter_id, letter_version, action, from_state, to_state, reason,
-        failed_checks, actor_id, cause, run_id, at
+        failed_checks, automatic, actor_id, cause, run_id, at
     ON letters_letterevent
     FOR EACH ROW EXECUTE FUNCTION letters_refuse_change();
 CREATE TRIGGER letter_template_content_is_frozen
