@@ -14,6 +14,7 @@ ROLES: dict[str, tuple[str, ...]] = {
     "Registrars": (
         *("programs.view_*", "programs.add_*", "programs.change_*"),
         *("letters.view_*", "letters.change_*", "letters.add_programlettertemplate"),
+        "letters.add_programletterconfiguration",
         *("letters.add_lettersignatory", "letters.delete_lettersignatory"),
         *("letters.revoke_letter", "letters.reinstate_letter", "letters.release_letters"),
         *("letters.apply_letter_plan", "letters.waive_letter_check"),

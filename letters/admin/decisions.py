@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from credentials_portal.core.errors import DomainError
 from credentials_portal.core.history import Attribution
 from letters import selectors, services
+from letters.admin.viewing import seen
 from letters.enums import USER_RETIRED, LetterState, describe_check
 from letters.models import ProgramLetter
 from letters.selectors import Judgement
@@ -104,7 +105,7 @@ def prospects(
         Prospect(
             letter,
             _obstacles(decision, letter, judgements[letter.user_id, letter.program_id]),
-            seen=f"{letter.pk}.{versions[letter.pk] or letter.version}",
+            seen=seen(letter.pk, versions[letter.pk] or letter.version),
         )
         for letter in chosen.select_related("program", "user").order_by("pk")
     ]

@@ -271,7 +271,7 @@ class ProgramLetterAdmin(ExactSearch):
             codes=codes,
             is_possible=bool(codes),
             back=_address(letter.pk),
-            seen=request.POST.get("seen") or seen(letter, letter.version),
+            seen=request.POST.get("seen") or seen(letter.pk, letter.version),
         )
 
     def _waive(self, request: HttpRequest, letter: ProgramLetter, given: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django import forms
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from unfold.admin import ModelAdmin
@@ -112,9 +112,9 @@ def decided_by(request: HttpRequest, *, at: "datetime", reason: str = "") -> Att
 SEEN = re.compile(r"(\d{1,18})\.(\d{1,9})", re.ASCII)
 
 
-def seen(row: Model, version: int) -> str:
+def seen(pk: int, version: int) -> str:
     """How a form says which version of which row its reader saw."""
-    return f"{row.pk}.{version}"
+    return f"{pk}.{version}"
 
 
 def parse_seen(values: Iterable[str]) -> dict[int, int]:
