@@ -6,6 +6,7 @@ from decimal import Decimal
 from uuid import UUID, uuid4
 
 from django.db import connection
+from django.db.models import QuerySet
 
 from credentials_portal.accounts.models import User
 from credentials_portal.core.history import Attribution
@@ -169,6 +170,19 @@ def story(letter: ProgramLetter) -> list[tuple[str, str, str]]:
     return list(
         letter.events.order_by("letter_version").values_list("action", "to_state", "reason")
     )
+
+
+def assert_sound(letters: QuerySet[ProgramLetter] | None = None) -> None:
+    """Each version has its one event, each event begins where the last one ended, and only
+    reinstating leads out of a revocation."""
+    for letter in ProgramLetter.objects.all() if letters is None else letters:
+        events = list(letter.events.order_by("letter_version"))
+        assert [event.letter_version for event in events] == list(range(1, letter.version + 1))
+        ends = [event.to_state for event in events]
+        assert [event.from_state for event in events] == ["", *ends[:-1]]
+        assert ends[-1] == letter.state
+        left = [e.action for e in events if e.from_state == "revoked" != e.to_state]
+        assert set(left) <= {"reinstated"}
 
 
 def rows(*tables: str) -> dict[str, str]:

@@ -602,7 +602,7 @@ def test_the_status_tells_what_is_held(world: World) -> None:
 @contextmanager
 def interrupted(text: str) -> Iterator[None]:
     """Send this process SIGTERM at the first statement that holds the text."""
-    sent = []
+    sent: list[str] = []
 
     def interrupt(execute: Callable[..., object], sql: str, *rest: Any) -> object:
         if text in sql and not sent:

@@ -49,7 +49,7 @@ def refused(work: Callable[[], object]) -> str:
         cursor.execute("SET CONSTRAINTS ALL DEFERRED")
     assert rows() == before
     diagnosis: Any = refusal.value.__cause__
-    return diagnosis.diag.constraint_name or diagnosis.diag.message_primary
+    return str(diagnosis.diag.constraint_name or diagnosis.diag.message_primary)
 
 
 def raw_letter(**fields: object) -> ProgramLetter:
