@@ -4,6 +4,7 @@ from django.urls import include, path
 urlpatterns = [
     path("", include("credentials_portal.web.urls")),
     path("", include("credentials_portal.api.urls")),
+    path("", include("letters.urls")),
     path("admin/", admin.site.urls),
 ]
 

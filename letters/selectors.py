@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.db import connection
 from django.db.models import Count, QuerySet
@@ -349,3 +350,41 @@ def status_of_run(run: LetterValidationRun) -> dict[str, Any]:
         "pending": ProgramLetter.objects.filter(issue_run=run, state=LetterState.PENDING).count(),
         "held": LetterRevalidation.objects.filter(held_by=run).count(),
     }
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What a stranger may know of a letter: nothing but the verdict, unless it is valid."""
+
+    status: str
+    letter_uuid: UUID
+    name: str = ""
+    program: str = ""
+    issued_at: datetime | None = None
+    withdrawn_at: datetime | None = None
+
+
+def verify_letter(letter_uuid: UUID) -> Verification | None:
+    """Answer a stranger's question, in one statement; None: there is no such letter to show.
+
+    `status` is "valid", "temporarily_not_valid" or "withdrawn".
+    """
+    letter = (
+        ProgramLetter.objects.filter(uuid=letter_uuid)
+        .exclude(state=LetterState.PENDING)
+        .select_related("program")
+        .first()
+    )
+    if letter is None:
+        return None
+    if letter.state == LetterState.ACTIVE:
+        return Verification(
+            status="valid",
+            letter_uuid=letter.uuid,
+            name=letter.recipient_name,
+            program=letter.program.title,
+            issued_at=letter.issued_at,
+        )
+    if letter.state == LetterState.SUSPENDED:
+        return Verification(status="temporarily_not_valid", letter_uuid=letter.uuid)
+    return Verification(status="withdrawn", letter_uuid=letter.uuid, withdrawn_at=letter.revoked_at)

@@ -7,4 +7,4 @@ class CoreConfig(AppConfig):
     verbose_name = "Operations"
 
     def ready(self) -> None:
-        from credentials_portal.core import checks  # noqa: F401, PLC0415 - registers the checks
+        from credentials_portal.core import checks  # noqa: F401 - registers the checks

@@ -69,3 +69,24 @@ def test_what_waits_leads_to_the_letter_without_javascript(portal: Page, learner
     portal.get_by_role("link", name="What that means").click()
 
     expect(portal.get_by_text("The records do not show everything")).to_be_in_viewport()
+
+
+@pytest.mark.parametrize(
+    ("title", "verdict"),
+    [
+        ("Valid", "This letter is valid"),
+        ("Suspended", "This letter is temporarily not valid"),
+        ("Withdrawn", "This letter was withdrawn"),
+    ],
+)
+def test_what_a_stranger_sees_of_a_letter_is_accessible(
+    portal: Page, learner: User, violations: Violations, title: str, verdict: str
+) -> None:
+    letter = learner.program_letters.get(program__title=title)
+
+    portal.goto("/")
+    portal.get_by_label("Link or id of the letter").fill(str(letter.uuid))
+    portal.get_by_role("button", name="Verify").click()
+
+    expect(portal.get_by_role("heading", name=verdict)).to_be_visible()
+    assert violations(portal) == []

@@ -1,0 +1,139 @@
+from uuid import uuid4
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
+
+from credentials_portal.core.history import Attribution
+from letters import selectors, services
+from letters.enums import IssuedVia, LetterAction, LetterState
+from letters.models import ProgramLetter
+from letters.services.writing import NewLetter, create_letters
+from tests.programs.factories import LearnerFactory, ProgramFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def letter(state: LetterState = LetterState.ACTIVE, name: str = "Ada Lovelace") -> ProgramLetter:
+    draft = NewLetter(
+        user_id=LearnerFactory.create(full_name=name).pk,
+        program_id=ProgramFactory.create(title="Engines").pk,
+        state=state,
+        action=LetterAction.IMPORTED,
+        issued_via=IssuedVia.IMPORT,
+        recipient_name=name,
+        issued_at=timezone.now(),
+    )
+    create_letters([draft], by=Attribution(at=timezone.now()))
+    return ProgramLetter.objects.get(uuid=draft.uuid)
+
+
+def path(uuid: object) -> str:
+    return f"/letter/program/{uuid}/verify/"
+
+
+def test_tells_a_stranger_whose_valid_letter_it_is(client: Client) -> None:
+    shown = letter()
+
+    page = client.get(path(shown.uuid))
+
+    assert page.status_code == 200
+    for words in ("This letter is valid", "Ada Lovelace", "Engines", str(shown.uuid)):
+        assert words in page.content.decode()
+
+
+def test_answers_json_to_who_asks_for_it(client: Client) -> None:
+    shown = letter()
+
+    facts = client.get(path(shown.uuid), headers={"accept": "application/json"}).json()
+
+    assert shown.issued_at is not None
+    assert facts == {
+        "status": "valid",
+        "letter": str(shown.uuid),
+        "name": "Ada Lovelace",
+        "program": "Engines",
+        "issued_at": shown.issued_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+    }
+
+
+def test_says_only_that_a_suspended_letter_is_temporarily_not_valid(client: Client) -> None:
+    suspended = letter(LetterState.SUSPENDED)
+
+    page = client.get(path(suspended.uuid)).content.decode()
+    facts = client.get(path(suspended.uuid), headers={"accept": "application/json"}).json()
+
+    assert "temporarily not valid" in page
+    assert "Ada Lovelace" not in page
+    assert "Engines" not in page
+    assert facts == {"status": "temporarily_not_valid", "letter": str(suspended.uuid)}
+
+
+def test_says_only_since_when_a_letter_is_withdrawn(client: Client) -> None:
+    revoked = letter()
+    services.revoke_letter(
+        letter_uuid=revoked.uuid, by=Attribution(at=timezone.now(), reason="Copied the capstone.")
+    )
+
+    response = client.get(path(revoked.uuid))
+    facts = client.get(path(revoked.uuid), headers={"accept": "application/json"}).json()
+
+    page = response.content.decode()
+    assert response.status_code == 200
+    assert "This letter was withdrawn" in page
+    assert not any(words in page for words in ("Ada Lovelace", "Engines", "capstone"))
+    assert set(facts) == {"status", "letter", "withdrawn_at"}
+
+
+def test_knows_nothing_of_a_pending_letter(client: Client) -> None:
+    pending = letter(LetterState.PENDING)
+
+    for uuid in (pending.uuid, uuid4()):
+        response = client.get(path(uuid))
+        facts = client.get(path(uuid), headers={"accept": "application/json"})
+
+        assert response.status_code == 404
+        assert "There is no such letter" in response.content.decode()
+        assert (facts.status_code, facts.json()) == (404, {"status": "not_found"})
+
+
+@pytest.mark.parametrize("rubbish", ["not-a-uuid", "1", "%00"])
+def test_answers_404_to_a_malformed_id(client: Client, rubbish: str) -> None:
+    assert client.get(path(rubbish)).status_code == 404
+
+
+def test_answers_404_to_anything_after_the_address(client: Client) -> None:
+    assert client.get(f"{path(letter().uuid)}junk").status_code == 404
+
+
+def test_escapes_a_hostile_name(client: Client) -> None:
+    page = client.get(path(letter(name="<script>alert(1)</script>").uuid)).content.decode()
+
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;alert" in page
+
+
+def test_is_neither_indexed_nor_cached_nor_referred(client: Client) -> None:
+    response = client.get(path(letter().uuid))
+
+    assert response["X-Robots-Tag"] == "noindex"
+    assert response["Referrer-Policy"] == "no-referrer"
+    assert "no-store" in response["Cache-Control"]
+
+
+def test_asks_the_letters_once(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    shown = letter()
+
+    with django_assert_num_queries(1):
+        selectors.verify_letter(shown.uuid)
+
+
+def test_limits_how_often_one_address_asks(client: Client) -> None:
+    shown = letter()
+
+    answers = [client.get(path(shown.uuid)).status_code for _ in range(61)]
+
+    assert answers == [200] * 60 + [429]
