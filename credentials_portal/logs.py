@@ -16,8 +16,14 @@ from structlog.typing import EventDict, Processor
 
 MASK = "***"
 EMAIL_ADDRESS = re.compile(r"[\w.+%'-]+@[\w-]+(?:\.[\w-]+)+")
-# PostgreSQL quotes whole rows in the details of a violated constraint.
-DATABASE_DETAIL = re.compile(r"^DETAIL:.*$", re.MULTILINE)
+# PostgreSQL quotes rows, statements and values: from there to the end of its message, in a traceback
+# or in a `repr`, anything may be a person's.
+DATABASE_QUOTE = re.compile(
+    r"""(?P<before> (?:^|\n|\\n)[ |]*(?:LINE\ \d+|DETAIL|HINT|CONTEXT|QUERY): \s
+          | (?:invalid|malformed|out\ of\ range)[^:"\n]{0,60}:\ (?=") )
+        .*? (?= \n\n(?:The\ above\ exception|During\ handling) | \Z )""",
+    re.DOTALL | re.VERBOSE,
+)
 PERSONAL_KEYS = frozenset(
     {
         *("address", "authorization", "cookie", "email", "first_name", "former_email"),
@@ -30,16 +36,18 @@ UNLOGGABLE_KEYS = frozenset({"request", "server_time"})
 
 
 def mask_personal(_logger: Any, _method: str, event: EventDict) -> EventDict:
-    """Mask personal keys at any depth, and e-mail addresses within any text.
+    """Mask personal keys at any depth, what `mask_text` masks in any text, and a request's path.
 
     Comes after the traceback was rendered. A model instance is logged as its label and key.
     """
+    if path := getattr(event.get("request"), "path", ""):
+        event["event"] = str(event["event"]).replace(path, MASK)
     return {key: _masked(value, key) for key, value in event.items() if key not in UNLOGGABLE_KEYS}
 
 
 def mask_text(text: str) -> str:
-    """`text` without e-mail addresses and without the rows that PostgreSQL quotes in errors."""
-    return EMAIL_ADDRESS.sub(MASK, DATABASE_DETAIL.sub(f"DETAIL: {MASK}", text))
+    """`text` without e-mail addresses and without what PostgreSQL quotes in errors."""
+    return EMAIL_ADDRESS.sub(MASK, DATABASE_QUOTE.sub(rf"\g<before>{MASK}", text))
 
 
 def _masked(value: Any, key: str = "") -> Any:

@@ -10,6 +10,8 @@ from uuid import UUID
 import pytest
 import structlog
 from django.conf import settings
+from django.db import DatabaseError, connection, transaction
+from django.test import Client
 
 from credentials_portal.accounts.models import User
 from credentials_portal.logs import logging_config, mask_text
@@ -99,10 +101,53 @@ def test_masks_what_stands_under_a_personal_key(log: Log, key: str) -> None:
     assert log.last["nested"] == {"list": [{key: "***"}]}
 
 
-def test_masks_the_rows_that_the_database_quotes() -> None:
-    error = 'violates "user_key"\nDETAIL:  Key (full_name)=(Lena) already exists.\nHINT:  none'
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO auth_group (id, name) VALUES (-1, %(who)s), (-2, %(who)s)",
+        "INSERT INTO auth_group (id, name) VALUES (NULL, 'first line' || chr(10) || %(who)s)",
+        "SELECT FROM no_such_table WHERE name = %(who)s",
+        "SELECT %(who)s::uuid",
+        "SELECT lower(%(who)s)::timestamptz",
+        """SELECT ('{"name": ' || %(who)s || '}')::jsonb""",
+    ],
+)
+def test_masks_what_the_database_quotes(log: Log, statement: str) -> None:
+    # Put together, since a traceback shows the source.
+    who = "".join(["le", "na"])
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(statement, {"who": who})
+    except DatabaseError as error:
+        structlog.get_logger("x").exception("failed", shown=str(error), wrapped=[repr(error)])
+        logging.getLogger("x").exception("failed: %r", error)
 
-    assert mask_text(error) == 'violates "user_key"\nDETAIL: ***\nHINT:  none'
+    assert log.text.count(".py") > 1
+    assert log.text.count("***") >= 5
+    assert "lena" not in log.text
+
+
+def test_keeps_what_the_database_says_and_what_follows() -> None:
+    error = (
+        'psycopg2.Error: violates "user_key"\nDETAIL:  Key (full_name)=(Lena\nDETAIL: 2) already exists.\n\n\n'
+        "The above exception was the direct cause of the following exception:\n\nTraceback"
+    )
+
+    assert mask_text(error) == (
+        'psycopg2.Error: violates "user_key"\nDETAIL: ***\n\n'
+        "The above exception was the direct cause of the following exception:\n\nTraceback"
+    )
+
+
+@pytest.mark.django_db
+@pytest.mark.urls("tests.web.urls")
+def test_names_no_path_of_a_request_that_fails(log: Log) -> None:
+    Client(raise_request_exception=False).get("/test/failing/bug/")
+
+    assert "Internal Server Error: ***" in log.text
+    assert "ZeroDivisionError" in log.text
+    assert "failing/bug" not in log.text
 
 
 def test_names_a_model_instance_by_its_key(log: Log) -> None:
