@@ -143,6 +143,8 @@ CELERY_BROKER_CONNECTION_TIMEOUT = 2
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": 3600,
     "socket_connect_timeout": 2,
+    # A Redis that accepts connections and says nothing.
+    "socket_timeout": 2,
     "max_retries": 0,
 }
 

@@ -38,10 +38,16 @@ def health_facts() -> dict[str, Any]:
 def _broker_answers() -> bool | None:
     if not settings.CELERY_BROKER_URL:
         return None
-    with BrokerConnection(settings.CELERY_BROKER_URL, connect_timeout=2) as broker:
-        failures: tuple[type[BaseException], ...] = (OSError, KombuError, *broker.channel_errors)
+    with BrokerConnection(
+        settings.CELERY_BROKER_URL,
+        connect_timeout=settings.CELERY_BROKER_CONNECTION_TIMEOUT,
+        transport_options=settings.CELERY_BROKER_TRANSPORT_OPTIONS,
+    ) as broker:
+        errors = (*broker.connection_errors, *broker.channel_errors)
+        failures: tuple[type[BaseException], ...] = (OSError, KombuError, *errors)
         try:
-            broker.ensure_connection(max_retries=1, timeout=2)
+            # Connects once: the transport's options say how long it may take.
+            _channel = broker.default_channel
         except failures:
             return False
     return True

@@ -89,6 +89,16 @@ def test_says_that_the_broker_is_gone(db: None, settings: Any, free_port: int) -
     assert (facts["broker"], facts["database"]) == (False, True)
 
 
+@pytest.mark.parametrize("scheme", ["redis", "amqp"])
+def test_takes_silence_of_the_broker_for_its_end(db: None, settings: Any, scheme: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        settings.CELERY_BROKER_URL = f"{scheme}://127.0.0.1:{silent.getsockname()[1]}/0"
+
+        facts = health_facts()
+
+    assert (facts["broker"], facts["database"]) == (False, True)
+
+
 def test_says_that_the_database_is_gone(
     transactional_db: None, settings: Any, free_port: int
 ) -> None:

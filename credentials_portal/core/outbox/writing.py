@@ -1,6 +1,7 @@
 """Putting messages into the outbox."""
 
 import json
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -11,10 +12,14 @@ from celery import current_app
 from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection, transaction
+from kombu.exceptions import OperationalError as BrokerError
 
 from credentials_portal.core.outbox.kinds import get_kind
 
 TASK = "core.deliver_outbox"
+# For how long a broker that did not take a nudge is left alone. The sweep delivers meanwhile.
+BROKER_REST_SECONDS = 30
+resting_until: dict[str, float] = {}
 
 # Sorted by the unique key, so that two transactions that insert the same rows never deadlock.
 INSERT = """
@@ -101,6 +106,13 @@ def _nudge(kind: str) -> Callable[[], None]:
     """The same function for the same kind, so that a transaction's second one is recognised."""
 
     def nudge() -> None:
-        current_app.send_task(TASK, args=[kind], retry=False)
+        broker = settings.CELERY_BROKER_URL
+        if time.monotonic() < resting_until.get(broker, 0):
+            return
+        try:
+            current_app.send_task(TASK, args=[kind], retry=False)
+        except BrokerError:
+            resting_until[broker] = time.monotonic() + BROKER_REST_SECONDS
+            raise
 
     return nudge

@@ -1,4 +1,5 @@
 import os
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -118,6 +119,33 @@ def test_a_broker_that_is_down_does_not_disturb_the_commit(
 
     assert OutboxMessage.objects.get().status == "pending"
     assert "on_commit()" in caplog.text
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_broker_that_says_nothing_holds_up_one_commit_only(
+    kind: OutboxKind, settings: Settings
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        settings.CELERY_BROKER_URL = f"redis://127.0.0.1:{silent.getsockname()[1]}/0"
+        with broker(settings.CELERY_BROKER_URL):
+            for cause in ("1", "2"):
+                with transaction.atomic():
+                    enqueue(cause)
+        calls = _calls_waiting_at(silent)
+
+    assert calls == 1
+    assert set(OutboxMessage.objects.values_list("status", flat=True)) == {"pending"}
+
+
+def _calls_waiting_at(listener: socket.socket) -> int:
+    listener.setblocking(False)
+    calls = 0
+    while True:
+        try:
+            listener.accept()[0].close()
+        except BlockingIOError:
+            return calls
+        calls += 1
 
 
 @pytest.mark.django_db(transaction=True)
