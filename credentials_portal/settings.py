@@ -159,6 +159,10 @@ CELERY_BEAT_SCHEDULE = {
         (("revalidate_letters", "--sweep"), crontab(hour="2", minute="5")),
         (("check_history",), crontab(hour="3", minute="30")),
         (("purge_outbox",), crontab(hour="4", minute="0")),
+        (("purge_job_runs",), crontab(hour="4", minute="10")),
+        # Django's and django-oauth-toolkit's own: what nobody can use any more.
+        (("clearsessions",), crontab(hour="4", minute="20")),
+        (("cleartokens",), crontab(hour="4", minute="30")),
     )
 }
 

@@ -28,7 +28,7 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]  # not generic at ru
 
     @cached_property
     def count(self) -> int:
-        return cast("QuerySet[OutboxMessage]", self.object_list)[:10_000].count()
+        return cast("QuerySet[Any]", self.object_list)[:10_000].count()
 
 
 class OutboxKindFilter(admin.SimpleListFilter):
@@ -192,8 +192,8 @@ class JobRunAdmin(ModelAdmin):
     list_filter = ("outcome",)
     list_select_related = ("actor",)
     search_fields = ("name",)
-    date_hierarchy = "started_at"
-    ordering = ("-started_at",)
+    ordering = ("-pk",)
+    paginator = CappedPaginator
     show_full_result_count = False
 
     def has_add_permission(self, request: HttpRequest) -> bool:

@@ -70,8 +70,7 @@ def _outbox(at: datetime) -> dict[str, Any]:
 
 def _jobs() -> dict[str, dict[str, Any]]:
     """The last run of each command."""
-    runs = JobRun.objects.order_by("name", "-started_at", "-pk").distinct("name")
     return {
         run.name: {"outcome": run.outcome, "started_at": run.started_at, "ended_at": run.ended_at}
-        for run in runs
+        for run in JobRun.objects.last_of_each_job()
     }

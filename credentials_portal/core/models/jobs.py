@@ -11,6 +11,20 @@ from django.utils.translation import gettext_lazy as _
 from credentials_portal.core.personal import ERASED, pattern_of_names, register
 
 TEXTS = ("arguments", "counters", "reason")
+PURGE_BATCH = 5_000
+
+# From one name to the next by the index `job_run_latest`: DISTINCT ON would read every run.
+LAST_OF_EACH_JOB = """
+    WITH RECURSIVE last AS (
+        (SELECT * FROM core_jobrun ORDER BY name, started_at DESC LIMIT 1)
+        UNION ALL
+        SELECT next.* FROM last CROSS JOIN LATERAL (
+            SELECT * FROM core_jobrun AS run WHERE run.name > last.name
+            ORDER BY name, started_at DESC LIMIT 1
+        ) AS next
+    )
+    SELECT * FROM last
+"""
 
 
 class JobOutcome(models.TextChoices):
@@ -28,6 +42,19 @@ class JobRunQuerySet(models.QuerySet["JobRun"]):
         return self.filter(name=name, outcome=JobOutcome.RUNNING).update(
             outcome=JobOutcome.CRASHED, ended_at=at
         )
+
+    def last_of_each_job(self) -> "models.query.RawQuerySet[JobRun]":
+        """The newest run of each command, by name."""
+        return self.raw(LAST_OF_EACH_JOB)
+
+    def started_before(self, at: datetime) -> "JobRunQuerySet":
+        return self.filter(started_at__lt=at)
+
+    def purge(self, *, before: datetime) -> int:
+        """Delete one batch of what started before an instant; counts it, 0 when nothing is left."""
+        # Runs are numbered as they start: the old ones are found without an index of their own.
+        batch = self.started_before(before).order_by("pk").values("pk")[:PURGE_BATCH]
+        return self.filter(pk__in=batch).delete()[0]
 
     def forget(self, *names: str) -> int:
         """Erase these names of a person from what the runs recorded; counts the runs changed."""
