@@ -183,6 +183,44 @@ def test_a_revocation_is_not_lost_to_a_plan(program: Program) -> None:
     assert_sound()
 
 
+def test_a_revocation_is_not_lost_to_the_queue(program: Program, run: CourseRun) -> None:
+    for _round in range(ROUNDS):
+        letters = issue(program, *graduates(run, 3), at=AT - 9 * DAY)
+        grade(run, *[letter.user for letter in letters], percent="0.1", at=AT - GRACE)
+        uuid = letters[1].uuid
+
+        tally: Any
+        tally, _changed = at_once(
+            lambda: revalidate_page(
+                size=9, run=new_run(RunKind.REVALIDATE, by=by_at(AT)), by=by_at(AT)
+            ),
+            lambda: revoke_letter(letter_uuid=uuid, by=BY),  # noqa: B023 - used at once
+        )
+
+        assert tally.errors == 0
+        assert states(*letters) == ["suspended", "revoked", "suspended"]
+    assert_sound()
+
+
+def test_the_queue_and_a_plan_suspend_each_letter_once(program: Program, run: CourseRun) -> None:
+    for _round in range(ROUNDS):
+        letters = issue(program, *graduates(run, 3), at=AT - 9 * DAY)
+        grade(run, *[letter.user for letter in letters], percent="0.1", at=AT - GRACE)
+        scope = PlanScope(letter_uuids=tuple(letter.uuid for letter in letters))
+        plan = approve_plan(planned(scope), by=BY)
+
+        by_queue: Any
+        by_plan: Any
+        by_queue, by_plan = at_once(
+            lambda: revalidate(AT),
+            lambda: apply_page(run=plan, size=9, by=BY),  # noqa: B023 - used at once
+        )
+
+        assert by_queue.get("suspended", 0) + by_plan.get("changed", 0) == 3
+        for letter in letters:
+            assert [action for action, *_rest in story(letter)] == ["issued", "suspended"]
+
+
 def test_two_that_revoke_leave_one_event(program: Program) -> None:
     for _round in range(ROUNDS):
         (letter,) = imported(program, LearnerFactory.create())
@@ -276,6 +314,54 @@ def wait_until(is_so: Callable[[], bool]) -> None:
     while not is_so():
         assert time.monotonic() < deadline
         time.sleep(0.005)
+
+
+def test_the_queue_is_closed_in_the_order_in_which_events_write_it(
+    program: Program, run: CourseRun
+) -> None:
+    """The worker waits for the first of two rows without holding the second one."""
+    first, second = graduates(run, 2)
+    grade(run, first, second, percent="0.9", at=AT - DAY)
+    has_first = Event()
+
+    def correct() -> None:
+        with transaction.atomic():
+            grade(run, first, percent="0.8", at=AT)
+            has_first.set()
+            wait_until(blocks_another)
+            grade(run, second, percent="0.8", at=AT)
+
+    def work() -> dict[str, int]:
+        has_first.wait(timeout=10)
+        # Within a transaction a deadlock is an error: nothing is tried again.
+        with transaction.atomic():
+            return revalidate(AT - DAY)
+
+    _nothing, outcomes = at_once(correct, work)
+
+    assert outcomes == {"issued": 2}
+    assert LetterRevalidation.objects.filter(version=2).count() == 2
+
+
+def test_the_queue_judges_a_letter_only_once_it_holds_it(program: Program, run: CourseRun) -> None:
+    (letter,) = issue(program, *graduates(run), at=AT - 9 * DAY)
+    grade(run, letter.user, percent="0.1", at=AT - GRACE)
+    is_revoked = Event()
+
+    def revoke() -> None:
+        with transaction.atomic():
+            revoke_letter(letter_uuid=letter.uuid, by=BY)
+            is_revoked.set()
+            wait_until(blocks_another)
+
+    def work() -> dict[str, int]:
+        is_revoked.wait(timeout=10)
+        return revalidate(AT)
+
+    _nothing, outcomes = at_once(revoke, work)
+
+    assert outcomes == {"unchanged": 1}
+    assert states(letter) == ["revoked"]
 
 
 def test_an_event_of_an_open_transaction_is_not_swallowed(program: Program, run: CourseRun) -> None:

@@ -149,9 +149,9 @@ class Letters(RuleBasedStateMachine):
 
     @rule()
     def release(self) -> None:
-        held = self.letters().filter(state="pending").values("issue_run")
-        rows = self.queue().exclude(held_by=None).values("held_by")
-        for run in LetterValidationRun.objects.filter(pk__in=[*held.union(rows).values_list()]):
+        pending = self.letters().filter(state="pending").values_list("issue_run", flat=True)
+        held = self.queue().exclude(held_by=None).values_list("held_by", flat=True)
+        for run in LetterValidationRun.objects.filter(pk__in={*pending, *held}):
             release_run(run=run, by=by_at(self.now))
 
     @rule(undo=st.booleans())
