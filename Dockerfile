@@ -21,5 +21,6 @@ COPY . .
 RUN DATABASE_URL=postgres://portal@none.invalid/portal python manage.py collectstatic --noinput
 USER portal
 EXPOSE 8000
-# gunicorn takes the number of its workers from WEB_CONCURRENCY.
-CMD ["gunicorn", "credentials_portal.wsgi", "--bind", "0.0.0.0:8000", "--threads", "4", "--worker-tmp-dir", "/dev/shm", "--access-logfile", "-"]
+# gunicorn takes the number of its workers from WEB_CONCURRENCY. It keeps no access log: that would name addresses, paths
+# and the links that set a password; the portal logs each request itself.
+CMD ["gunicorn", "credentials_portal.wsgi", "--bind", "0.0.0.0:8000", "--threads", "4", "--worker-tmp-dir", "/dev/shm"]
