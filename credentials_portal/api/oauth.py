@@ -18,7 +18,13 @@ ALGORITHM = "HS256"
 
 
 class ServiceValidator(OAuth2Validator):
-    """A token of the client-credentials grant acts as the client's own user."""
+    """A token of the client-credentials grant acts as the client's own user, who must be active."""
+
+    def authenticate_client(self, request: OAuthRequest, *args: Any, **kwargs: Any) -> bool:
+        if not super().authenticate_client(request, *args, **kwargs):
+            return False
+        user = request.client.user
+        return user is not None and user.is_active
 
     def validate_bearer_token(self, token: str, scopes: list[str], request: OAuthRequest) -> bool:
         if not super().validate_bearer_token(token, scopes, request):

@@ -5,6 +5,7 @@ from django.utils import timezone
 from oauth2_provider.models import AccessToken, Application
 from rest_framework.test import APIClient
 
+from credentials_portal.accounts.models import User
 from tests.api.conftest import SECRET, TokenFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.api.urls")]
@@ -42,6 +43,19 @@ def test_stores_tokens_as_hashes_only(issue_token: TokenFactory) -> None:
 
 def test_refuses_a_wrong_secret(service: Application) -> None:
     response = APIClient().post("/oauth2/access_token", CREDENTIALS | {"client_secret": "guess"})
+
+    assert response.status_code == 401
+    assert response.json() == {"error": "invalid_client"}
+    assert not AccessToken.objects.exists()
+
+
+@pytest.mark.parametrize("user", ["inactive", "none"])
+def test_grants_nothing_to_a_client_that_nobody_stands_for(service: Application, user: str) -> None:
+    User.objects.update(is_active=False)
+    if user == "none":
+        Application.objects.update(user=None)
+
+    response = APIClient().post("/oauth2/access_token", CREDENTIALS)
 
     assert response.status_code == 401
     assert response.json() == {"error": "invalid_client"}
