@@ -40,7 +40,11 @@ class OutboxQuerySet(models.QuerySet["OutboxMessage"]):
 
     def released(self) -> "OutboxQuerySet":
         """Messages that no hold stops."""
-        return self.exclude(Exists(OutboxHold.objects.filter(kind__in=["", OuterRef("kind")])))
+        return self.exclude(_is_held())
+
+    def settleable(self) -> "OutboxQuerySet":
+        """Messages that staff may close: stuck ones, and what waits while a hold stops it."""
+        return self.filter(Q(status__in=STUCK) | Q(_is_held(), status=OutboxStatus.PENDING))
 
     def at_head_of_key(self, *, blocking_kinds: "Collection[str]") -> "OutboxQuerySet":
         """Messages without an ordering key, and of each key those that nothing earlier holds back.
@@ -198,6 +202,10 @@ class OutboxHold(models.Model):
 
     def __str__(self) -> str:
         return self.kind or str(_("everything"))
+
+
+def _is_held() -> Exists:
+    return Exists(OutboxHold.objects.filter(kind__in=["", OuterRef("kind")]))
 
 
 register.holds_nothing_personal(

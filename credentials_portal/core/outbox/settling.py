@@ -47,11 +47,15 @@ def settle(
 ) -> None:
     """Decide dead or uncertain messages, all or none; the admin's log keeps who and why.
 
+    What waits while a hold stops it can be marked as done or given up too, as after a restore.
     The kind's `record` learns of a message marked as done, or as failed when it was given up.
-    Raises `ConflictError` when one of them is not stuck (any more).
+    Raises `ConflictError` when one of them is not for staff to decide (any more).
     """
-    messages = list(OutboxMessage.objects.filter(pk__in=ids, status__in=STUCK).order_by("pk"))
-    if verdict == Verdict.TRY_AGAIN:
+    named = OutboxMessage.objects.filter(pk__in=ids)
+    is_retry = verdict == Verdict.TRY_AGAIN
+    due = named.filter(status__in=STUCK) if is_retry else named.settleable()
+    messages = list(due.order_by("pk"))
+    if is_retry:
         values: dict[str, Any] = {
             "status": OutboxStatus.PENDING,
             "attempts": 0,
@@ -65,9 +69,10 @@ def settle(
         values = {"status": outcome.status, "reason": outcome.reason, "finished_at": at}
         _tell_domain([Delivery(message, outcome) for message in messages], at)
 
-    stuck = OutboxMessage.objects.filter(pk__in=ids, status__in=STUCK)
-    if stuck.update(**values) < len(set(ids)):
-        raise ConflictError("Not all of these messages are stuck any more. Nothing was changed.")
+    if due.update(**values) < len(set(ids)):
+        raise ConflictError(
+            "Not all of these messages are stuck, or on hold, any more. Nothing was changed."
+        )
     LogEntry.objects.log_actions(
         actor.pk, messages, CHANGE, change_message=f"{verdict.label}: {reason}"
     )

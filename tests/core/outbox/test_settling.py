@@ -8,7 +8,7 @@ from django.contrib.admin.models import LogEntry
 from credentials_portal.accounts.models import User
 from credentials_portal.core import outbox
 from credentials_portal.core.errors import ConflictError
-from credentials_portal.core.models import OutboxMessage
+from credentials_portal.core.models import OutboxHold, OutboxMessage
 from credentials_portal.core.models.outbox import OutboxStatus
 from credentials_portal.core.outbox import Delivery, Item, Outcome, Verdict
 from tests.core.outbox.conftest import AT, RegisterKind
@@ -103,6 +103,40 @@ def test_settles_all_or_none(
 
     assert statuses() == ["dead", status]
     assert not LogEntry.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("verdict", "status"), [(Verdict.MARK_DONE, "done"), (Verdict.GIVE_UP, "failed")]
+)
+@pytest.mark.parametrize("held_kind", ["", "test.kind"])
+def test_what_left_before_a_restore_is_closed_while_on_hold(
+    told: list[Any], operator: User, held_kind: str, verdict: Verdict, status: str
+) -> None:
+    (pk,) = outbox.enqueue("test.kind", [Item(cause="1", payload={"ends": "done"})], at=AT)
+    OutboxHold.objects.create(kind=held_kind, reason="Restored.", held_at=AT)
+
+    outbox.settle([pk], verdict=verdict, actor=operator, reason="Seen there.", at=LATER)
+    OutboxHold.objects.all().delete()
+    outbox.deliver_due(clock=lambda: LATER)
+
+    assert statuses() == [status]
+    assert told == [("done", status, "settled_by_staff")]
+
+
+@pytest.mark.parametrize(
+    ("verdict", "held_kind"), [(Verdict.TRY_AGAIN, ""), (Verdict.MARK_DONE, "test.other")]
+)
+def test_what_waits_is_not_settled_otherwise(
+    told: list[Any], operator: User, verdict: Verdict, held_kind: str
+) -> None:
+    (pk,) = outbox.enqueue("test.kind", [Item(cause="1", payload={"ends": "done"})], at=AT)
+    OutboxHold.objects.create(kind=held_kind, reason="Restored.", held_at=AT)
+
+    with pytest.raises(ConflictError):
+        outbox.settle([pk], verdict=verdict, actor=operator, reason="", at=LATER)
+
+    assert statuses() == ["pending"]
+    assert told == []
 
 
 def test_purge_forgets_only_what_was_finished_before(told: list[Any]) -> None:
