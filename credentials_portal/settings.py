@@ -99,20 +99,22 @@ TEMPLATES = [
 # --- Database --------------------------------------------------------------------------------
 # Web requests wait 5 seconds for a lock; jobs raise it to 30 (core.commands).
 DATABASE_URL = env.str("DATABASE_URL", "") or devdb.url()
+# Where session locks live; a pooler in transaction mode cannot hold them, nor cursors.
+DATABASE_DIRECT_URL = env.str("DATABASE_DIRECT_URL", "") or DATABASE_URL
 DATABASES = {"default": env.db_url_config(DATABASE_URL)}
 DATABASES["default"] |= {
     "ATOMIC_REQUESTS": False,
     "CONN_MAX_AGE": env.int("DATABASE_CONN_MAX_AGE", 60),
     "CONN_HEALTH_CHECKS": True,
+    "DISABLE_SERVER_SIDE_CURSORS": DATABASE_DIRECT_URL != DATABASE_URL,
     "TEST": {"NAME": env.str("TEST_DATABASE_NAME", "") or None},
-    "OPTIONS": DATABASES["default"].get("OPTIONS", {})
-    | {
+    "OPTIONS": {
+        "connect_timeout": 10,
+        **DATABASES["default"].get("OPTIONS", {}),
         "options": "-c lock_timeout=5s -c statement_timeout=60s"
-        " -c idle_in_transaction_session_timeout=60s"
+        " -c idle_in_transaction_session_timeout=60s",
     },
 }
-# Where session locks live; a pooler in transaction mode cannot hold them.
-DATABASE_DIRECT_URL = env.str("DATABASE_DIRECT_URL", "") or DATABASE_URL
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Cache, tasks, mail ----------------------------------------------------------------------

@@ -64,7 +64,7 @@ def direct_connection() -> BaseDatabaseWrapper:
 
 
 def direct_settings() -> dict[str, Any]:
-    """The default connection's settings, with DATABASE_DIRECT_URL's address where that differs."""
+    """The default connection's settings, with DATABASE_DIRECT_URL's address and options where that differs."""
     current = connection.settings_dict
     if settings.DATABASE_DIRECT_URL == settings.DATABASE_URL:
         return {**current}
@@ -72,6 +72,8 @@ def direct_settings() -> dict[str, Any]:
     return {
         **current,
         **{key: address[key] for key in ("NAME", "USER", "PASSWORD", "HOST", "PORT")},
+        "OPTIONS": {**current["OPTIONS"], **address.get("OPTIONS", {})},
+        "DISABLE_SERVER_SIDE_CURSORS": False,
     }
 
 
