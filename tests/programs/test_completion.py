@@ -358,6 +358,42 @@ def test_requirements_edited_later_leave_the_earlier_verdict_alone(
     assert judge(learner, program, at=AT - INSTANT).is_complete
 
 
+def test_a_result_is_not_compared_with_every_run_of_the_program() -> None:
+    learners = LearnerFactory.create_batch(100)
+    course_runs = CourseRunFactory.create_batch(20)
+    program = program_requiring(core=[run.course for run in course_runs])
+    version = program.requirements_versions.get()
+    record_grades(
+        [
+            GradeRecord(user.pk, run.pk, Decimal(1), is_final=True)
+            for user in learners
+            for run in course_runs[:10]
+        ],
+        by=BY,
+    )
+    subjects = Fragment(
+        "SELECT id AS user_id, %s::bigint AS program_id, %s::bigint AS version_id FROM accounts_user",
+        (program.pk, version.pk),
+    )
+    verdicts = completion_verdicts(subjects, at=AT)
+
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {verdicts.sql}", verdicts.params)
+        [[plan]] = cursor.fetchone()
+
+    # 100 learners with 20 checks each, and 10 grades; 20 runs times 10 grades would be 20,000.
+    assert max(rows_looked_at(plan["Plan"])) < 5_000
+
+
+def rows_looked_at(node: dict[str, Any]) -> Iterator[float]:
+    """For each node of a plan, how many rows it gave or threw away."""
+    kinds = ("Actual Rows", "Rows Removed by Filter", "Rows Removed by Join Filter")
+    yield sum(node.get(kind, 0) for kind in kinds) * node["Actual Loops"]
+    for child in node.get("Plans", ()):
+        yield from rows_looked_at(child)
+
+
 # --- All of it, against the oracle ---------------------------------------------------------------
 
 COURSES = 4
