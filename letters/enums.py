@@ -63,6 +63,7 @@ class RunStatus(TextChoices):
     APPLYING = "applying", _("being applied")
     APPLIED = "applied", _("applied")
     ROLLED_BACK = "rolled_back", _("rolled back")
+    HOLDING = "holding", _("holds letters for release")
     RELEASED = "released", _("released")
 
 

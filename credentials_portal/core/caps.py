@@ -30,6 +30,6 @@ class Cap:
             )
         if self.max_percent is not None and changes * 100 > self.max_percent * of:
             raise CapExceededError(
-                f"{changes} of {of} would change, more than --max-percent {self.max_percent:g};"
-                " nothing was changed."
+                f"{changes} of {of} ({changes / max(of, 1):.1%}) would change, more than --max-percent"
+                f" {self.max_percent:g}; nothing was changed."
             )

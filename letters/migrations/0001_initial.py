@@ -119,6 +119,7 @@ class Migration(migrations.Migration):
                             ("applying", "being applied"),
                             ("applied", "applied"),
                             ("rolled_back", "rolled back"),
+                            ("holding", "holds letters for release"),
                             ("released", "released"),
                         ],
                         default="running",

@@ -1,5 +1,16 @@
 """Writes of `letters`: the only code that creates, changes or withdraws a letter."""
 
+from letters.services.applying import (
+    apply_page,
+    approve_plan,
+    check_cap,
+    finish_apply,
+    preview_apply,
+    preview_rollback,
+    require_applicable,
+    roll_back_page,
+    start_rollback,
+)
 from letters.services.breaker import Breaker, read_breaker
 from letters.services.decisions import (
     CheckNotWaivableError,
@@ -26,24 +37,16 @@ from letters.services.issuing import (
     preview_issue,
     saved_uuid,
 )
-from letters.services.plans import (
+from letters.services.planning import (
     PlanScope,
     PlanTally,
-    apply_page,
-    approve_plan,
-    check_cap,
-    finish_apply,
     finish_plan,
     page_end,
     plan_page,
-    preview_apply,
     preview_page,
-    preview_rollback,
     require_letters,
-    roll_back_page,
     run_by_uuid,
     start_plan,
-    start_rollback,
 )
 from letters.services.queue import (
     RevalidationTally,
@@ -97,6 +100,7 @@ __all__ = [
     "read_breaker",
     "reinstate_letter",
     "release_run",
+    "require_applicable",
     "require_letters",
     "retire_letters",
     "revalidate_page",

@@ -18,7 +18,7 @@ from letters.enums import (
     LetterState,
 )
 from letters.models import LetterWaiver, ProgramLetter
-from letters.services.plans import grounds
+from letters.services.changes import grounds
 from letters.services.queue import open_revalidations
 from letters.services.writing import Change, write_changes
 

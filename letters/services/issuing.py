@@ -10,7 +10,7 @@ from credentials_portal.core.bisect import in_halves
 from credentials_portal.core.history import Attribution
 from credentials_portal.core.retries import retry_conflicts
 from letters import selectors
-from letters.enums import IssuedVia, LetterAction, LetterState, RunKind, TemplateStatus
+from letters.enums import IssuedVia, LetterAction, LetterState, RunKind, RunStatus, TemplateStatus
 from letters.models import LetterValidationRun, ProgramLetterTemplate
 from letters.selectors import Judgement
 from letters.services.breaker import Breaker, lock_breaker
@@ -84,7 +84,12 @@ def preview_issue(
 def new_run(kind: RunKind, *, by: Attribution) -> LetterValidationRun:
     """A run that is saved (`save_run`) when there is something for it to hold."""
     return LetterValidationRun(
-        kind=kind, as_of=by.at, started_at=by.at, requested_by=by.actor, scope={"cause": by.cause}
+        kind=kind,
+        status=RunStatus.HOLDING,
+        as_of=by.at,
+        started_at=by.at,
+        requested_by=by.actor,
+        scope={"cause": by.cause},
     )
 
 

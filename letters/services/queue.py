@@ -29,8 +29,8 @@ from letters.enums import (
 from letters.models import LetterRevalidation, LetterValidationRun, ProgramLetter
 from letters.selectors import Judgement
 from letters.services.breaker import Breaker, lock_breaker, read_breaker
+from letters.services.changes import change_for, grounds
 from letters.services.issuing import draft_letters, save_run
-from letters.services.plans import change_for, grounds
 from letters.services.writing import Change, NewLetter, create_letters, write_changes
 from programs import selectors as programs
 
@@ -338,10 +338,11 @@ def _pending(run: LetterValidationRun, program_id: int) -> "QuerySet[ProgramLett
 
 
 def _releases(letters: Sequence[ProgramLetter], *, by: Attribution) -> list[Change]:
-    """The pending letters that stand up to their checks, made active with today's date."""
+    """The pending letters of active programs that stand up to their checks, dated `by.at`."""
     by_user = {letter.user_id: letter for letter in letters}
     subjects = ProgramLetter.objects.filter(pk__in=[letter.pk for letter in letters])
     judged = selectors.judge(selectors.letter_subjects(subjects), at=by.at) if letters else []
+    active = programs.active_program_ids({letter.program_id for letter in letters})
     values = {"state": LetterState.ACTIVE, "state_reason": "", "issued_at": by.at}
     return [
         Change(
@@ -351,7 +352,7 @@ def _releases(letters: Sequence[ProgramLetter], *, by: Attribution) -> list[Chan
             reason="released",
         )
         for judgement in judged
-        if judgement.is_valid
+        if judgement.is_valid and judgement.program_id in active
     ]
 
 

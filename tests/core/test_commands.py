@@ -315,7 +315,9 @@ def test_refuses_more_than_its_cap_before_changing_anything(db: None) -> None:
     error = refusal(Withdrawal())
 
     assert error.returncode == 2
-    assert str(error) == "6 of 100 would change, more than --max-percent 5; nothing was changed."
+    assert str(error) == (
+        "6 of 100 (6.0%) would change, more than --max-percent 5; nothing was changed."
+    )
     assert not User.objects.exists()
     assert JobRun.objects.get().outcome == "refused"
 

@@ -210,7 +210,7 @@ def test_a_run_leaves_one_record_and_no_mail(world: World, name: str) -> None:
 
 # --- Wrong use: exit 2, a clear message, nothing done ------------------------------------------
 
-NOBODY = uuid4()
+NOBODY = UUID("00000000-0000-4000-8000-000000000000")
 
 
 @pytest.mark.parametrize(
@@ -231,6 +231,10 @@ NOBODY = uuid4()
         (f"reinstate_letter {NOBODY} --reason x", f"There is no letter {NOBODY}."),
         (f"letters_status {NOBODY}", f"There is no run {NOBODY}."),
         ("validate_letters --actor nobody", "--actor: there is no active user of this name."),
+        (
+            "revalidate_letters --release {held} --reason x --sweep",
+            "--release takes neither --sweep nor --program: it names a run.",
+        ),
         ("apply_letter_plan {plan} --yes-really", "--yes-really needs --reason."),
         (
             "validate_letters --as-of 2999-01-01T00:00:00Z",
@@ -441,13 +445,35 @@ def test_a_file_of_letters_that_cannot_be_used_is_refused(
 # --- apply_letter_plan -------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("dry", ["", " --dry-run"])
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("apply_letter_plan {plan} --only core_course:Typo", "fails the check core_course:Typo."),
+        ("apply_letter_plan {held} --yes-really --reason x", "is no plan to apply."),
+    ],
+)
+def test_what_is_no_part_of_a_plan_is_not_applied(
+    world: World, line: str, message: str, dry: str
+) -> None:
+    before = rows("letters_programletter", "letters_letterevent")
+
+    ran = run_in(world, line + dry)
+
+    assert ran.code == 2
+    assert message in ran.error
+    assert rows(*before) == before
+
+
 def test_the_cap_stops_before_anything_changes(world: World) -> None:
     before = rows("letters_programletter", "letters_letterevent", "letters_lettervalidationrun")
 
     ran = run_in(world, "apply_letter_plan {plan}")
 
     assert (ran.code, ran.summary) == (2, {})
-    assert ran.error == ("3 of 6 would change, more than --max-percent 5; nothing was changed.")
+    assert ran.error == (
+        "3 of 6 (50.0%) would change, more than --max-percent 5; nothing was changed."
+    )
     assert rows(*before) == before
 
 

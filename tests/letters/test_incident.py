@@ -65,7 +65,9 @@ def test_the_cap_stops_the_plan_before_anything_changes(incident: Incident, plan
     ran = run_command("apply_letter_plan", plan, *AS_OF)
 
     assert ran.code == 2
-    assert ran.error == "1027 of 1067 would change, more than --max-percent 5; nothing was changed."
+    assert ran.error == (
+        "1027 of 1067 (96.3%) would change, more than --max-percent 5; nothing was changed."
+    )
     assert rows(*LETTERS) == before
 
 

@@ -423,6 +423,20 @@ def test_a_release_judges_again(program: Program, run: CourseRun) -> None:
     assert not LetterEvent.objects.get(action="released").automatic
 
 
+def test_a_release_issues_nothing_in_a_program_that_retired_meanwhile(
+    program: Program, run: CourseRun
+) -> None:
+    (graduate,) = graduates(run, 1)
+    held_by = new_run(RunKind.ISSUE, by=by_at(AT))
+    issue_letters(program_id=program.pk, user_ids=[graduate.pk], run=held_by, by=by_at(AT))
+    assert held_by.status == "holding"
+    Program.objects.filter(pk=program.pk).update(status="retired")
+
+    assert release_run(run=held_by, by=by_at(AT, reason="Looked at.")) == {"unchanged": 1}
+
+    assert states(*letters_of(program, graduate)) == ["pending"]
+
+
 def test_a_plan_is_not_released(letter: ProgramLetter) -> None:
     with pytest.raises(ConflictError):
         release_run(run=planned(), by=by_at(AT))

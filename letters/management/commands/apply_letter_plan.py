@@ -29,6 +29,7 @@ class Command(OperatorCommand):
         plan = services.run_by_uuid(run.options["plan"])
         by = Attribution(at=run.at, actor=run.actor, reason=run.reason, cause=run.cause)
         only, size = run.options["only"], run.options["batch_size"]
+        services.require_applicable(plan, only)
         if run.cap:
             services.check_cap(plan, cap=run.cap, only=only)
         if run.dry_run:

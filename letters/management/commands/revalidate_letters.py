@@ -32,10 +32,10 @@ class Command(OperatorCommand):
 
     def run(self, run: CommandRun) -> Summary:
         by = Attribution(at=run.at, actor=run.actor, reason=run.reason, cause=run.cause)
-        identifier = run.options["program"]
-        program_id = programs.program_by_identifier(identifier).pk if identifier else None
         if run.options["release"]:
             return self._release(run, by)
+        identifier = run.options["program"]
+        program_id = programs.program_by_identifier(identifier).pk if identifier else None
         opened = self._sweep(run, program_id, by) if run.options["sweep"] else 0
         held_by = services.new_run(RunKind.REVALIDATE, by=by)
         errors = 0
@@ -79,6 +79,8 @@ class Command(OperatorCommand):
     def _release(self, run: CommandRun, by: Attribution) -> Summary:
         if not by.reason.strip():
             raise CommandError("--release needs --reason.")
+        if run.options["sweep"] or run.options["program"]:
+            raise CommandError("--release takes neither --sweep nor --program: it names a run.")
         held = services.run_by_uuid(run.options["release"])
         if run.dry_run:
             outcomes = services.preview_release(held, by=by)

@@ -1,19 +1,17 @@
-"""Plan, apply, roll back: many letters are judged and changed under a person's eyes."""
+"""A plan is applied and rolled back, under a person's eyes and a cap."""
 
 import logging
 from collections import Counter
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import OuterRef, QuerySet, Subquery
 
 from credentials_portal.core.bisect import in_halves
 from credentials_portal.core.caps import Cap
-from credentials_portal.core.errors import ConflictError, NotFoundError
+from credentials_portal.core.errors import ConflictError
 from credentials_portal.core.history import Attribution
 from credentials_portal.core.retries import retry_conflicts
 from letters import selectors
@@ -21,7 +19,6 @@ from letters.enums import (
     RULESET_VERSION,
     Against,
     LetterAction,
-    LetterState,
     Outcome,
     PlannedAction,
     RunKind,
@@ -33,136 +30,23 @@ from letters.models import (
     LetterValidationRun,
     ProgramLetter,
 )
-from letters.selectors import Judgement
+from letters.services.changes import change_for
+from letters.services.planning import read_verdicts
 from letters.services.writing import Change, write_changes
 
 logger = logging.getLogger(__name__)
 
-ACTIONS = {
-    PlannedAction.SUSPEND: LetterAction.SUSPENDED,
-    PlannedAction.LIFT: LetterAction.LIFTED,
-    PlannedAction.REISSUE: LetterAction.REISSUED,
-}
+APPLICABLE = (RunStatus.DONE, RunStatus.APPLYING, RunStatus.APPLIED)
 
 
-@dataclass(frozen=True)
-class PlanScope:
-    """Which letters a plan judges. Revoked ones, a person's decision, only when asked for."""
-
-    program_id: int | None = None
-    states: tuple[LetterState, ...] = (
-        LetterState.PENDING,
-        LetterState.ACTIVE,
-        LetterState.SUSPENDED,
-    )
-    issued_from: datetime | None = None
-    issued_to: datetime | None = None
-    letter_uuids: tuple[UUID, ...] | None = None
-    against: Against = Against.ISSUE
-
-    def letters(self) -> "QuerySet[ProgramLetter]":
-        letters = ProgramLetter.objects.filter(state__in=self.states)
-        if self.program_id is not None:
-            letters = letters.filter(program_id=self.program_id)
-        if self.issued_from is not None:
-            letters = letters.filter(issued_at__gte=self.issued_from)
-        if self.issued_to is not None:
-            letters = letters.filter(issued_at__lt=self.issued_to)
-        if self.letter_uuids is not None:
-            letters = letters.filter(uuid__in=self.letter_uuids)
-        return letters
-
-
-@dataclass
-class PlanTally:
-    """How many letters a plan judged, by verdict, failed check and planned action."""
-
-    verdicts: Counter[str] = field(default_factory=Counter)
-    reasons: Counter[str] = field(default_factory=Counter)
-    actions: Counter[str] = field(default_factory=Counter)
-
-    @property
-    def total(self) -> int:
-        return self.verdicts.total()
-
-
-def require_letters(letter_uuids: Collection[UUID]) -> None:
-    """Raise `NotFoundError` when there is no letter of one of these uuids."""
-    letters = ProgramLetter.objects.filter(uuid__in=letter_uuids)
-    unknown = set(letter_uuids) - set(letters.values_list("uuid", flat=True))
-    if unknown:
-        raise NotFoundError(f"There is no letter {min(unknown)}.")
-
-
-def start_plan(scope: PlanScope, *, by: Attribution) -> LetterValidationRun:
-    """Open a plan; plans of the same kind that were left unfinished are closed as aborted."""
-    LetterValidationRun.objects.filter(kind=RunKind.PLAN, status=RunStatus.RUNNING).update(
-        status=RunStatus.ABORTED, finished_at=by.at
-    )
-    return LetterValidationRun.objects.create(
-        kind=RunKind.PLAN,
-        against=scope.against,
-        as_of=by.at,
-        started_at=by.at,
-        requested_by=by.actor,
-        scope={name: value for name, value in vars(scope).items() if value is not None},
-    )
-
-
-def page_end(scope: PlanScope, *, after: int, size: int) -> int | None:
-    """Primary key of the last letter of the page that follows `after`; None: the last page."""
-    keys = scope.letters().filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)
-    return keys[size - 1 : size].first()
-
-
-@retry_conflicts
-@transaction.atomic
-def plan_page(*, run: LetterValidationRun, scope: PlanScope, after: int, upto: int | None) -> None:
-    """Judge a page of letters and store the results, in one statement; no letter changes."""
-    judged = selectors.judged_letters(
-        _page(scope, after, upto), at=run.as_of, against=Against(run.against)
-    )
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO letters_lettervalidationresult (run_id, letter_id, letter_version, state,"  # noqa: S608 - composed of constants
-            " verdict, failed_checks, planned_action, outcome)"
-            " SELECT %s, letter_id, version, state, verdict, failed_checks, planned_action, ''"
-            f" FROM ({judged.sql}) AS judged",
-            [run.pk, *judged.params],
-        )
-
-
-def preview_page(
-    *, scope: PlanScope, after: int, upto: int | None, at: datetime
-) -> list[tuple[int, str, list[str], str]]:
-    """What a page of a plan would say: letter id, verdict, failed checks, planned action."""
-    return _verdicts(_page(scope, after, upto), at=at, against=scope.against)
-
-
-def finish_plan(run: LetterValidationRun, *, at: datetime, is_complete: bool) -> PlanTally:
-    """Close a plan with its counts. One that is not complete cannot be applied."""
-    tally = tally_of(run)
-    run.status = RunStatus.DONE if is_complete else RunStatus.ABORTED
-    run.finished_at = at
-    run.counters = {"total": tally.total, **tally.verdicts, "reasons": dict(tally.reasons)}
-    run.save(update_fields=["status", "finished_at", "counters"])
-    return tally
-
-
-def tally_of(run: LetterValidationRun) -> PlanTally:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT verdict, planned_action, failed_checks, count(*)"
-            " FROM letters_lettervalidationresult WHERE run_id = %s GROUP BY 1, 2, 3",
-            [run.pk],
-        )
-        tally = PlanTally()
-        for verdict, action, failed_checks, count in cursor.fetchall():
-            tally.verdicts[verdict] += count
-            tally.actions[action] += count
-            for code in failed_checks:
-                tally.reasons[code] += count
-        return tally
+def require_applicable(run: LetterValidationRun, only: str | None = None) -> None:
+    """Raise `ConflictError` for a run that is no finished plan, or that has no check `only`."""
+    if run.kind != RunKind.PLAN or run.status not in APPLICABLE:
+        raise ConflictError(f"Run {run.uuid} ({run.kind}, {run.status}) is no plan to apply.")
+    if run.ruleset_version != RULESET_VERSION:
+        raise ConflictError(f"Run {run.uuid} was planned by older rules: make a new plan.")
+    if only is not None and not _selected(run, only).exists():
+        raise ConflictError(f"No letter of run {run.uuid} fails the check {only}.")
 
 
 def check_cap(run: LetterValidationRun, *, cap: Cap, only: str | None = None) -> None:
@@ -180,17 +64,10 @@ def check_cap(run: LetterValidationRun, *, cap: Cap, only: str | None = None) ->
 def approve_plan(run: LetterValidationRun, *, by: Attribution) -> LetterValidationRun:
     """Let the plan be applied, and what failed before be tried again.
 
-    Raises `ConflictError` for a run that is not a finished plan.
+    Raises `ConflictError` (see `require_applicable`).
     """
     run = LetterValidationRun.objects.select_for_update(no_key=True).get(pk=run.pk)
-    if run.kind != RunKind.PLAN or run.status not in {
-        RunStatus.DONE,
-        RunStatus.APPLYING,
-        RunStatus.APPLIED,
-    }:
-        raise ConflictError(f"Run {run.uuid} ({run.kind}, {run.status}) is no plan to apply.")
-    if run.ruleset_version != RULESET_VERSION:
-        raise ConflictError(f"Run {run.uuid} was planned by older rules: make a new plan.")
+    require_applicable(run)
     run.status = RunStatus.APPLYING
     run.approved_by = by.actor
     run.approval_reason = by.reason
@@ -236,7 +113,7 @@ def preview_apply(
     letters = ProgramLetter.objects.filter(pk__in=planned)
     now = {
         letter_id: action
-        for letter_id, _verdict, _failed, action in _verdicts(
+        for letter_id, _verdict, _failed, action in read_verdicts(
             letters, at=at, against=Against(run.against)
         )
     }
@@ -315,19 +192,6 @@ def preview_rollback(run: LetterValidationRun) -> Counter[str]:
     )
 
 
-def run_by_uuid(uuid: UUID) -> LetterValidationRun:
-    """Raises `NotFoundError`."""
-    run = LetterValidationRun.objects.filter(uuid=uuid).first()
-    if run is None:
-        raise NotFoundError(f"There is no run {uuid}.")
-    return run
-
-
-def _page(scope: PlanScope, after: int, upto: int | None) -> "QuerySet[ProgramLetter]":
-    letters = scope.letters().filter(pk__gt=after)
-    return letters if upto is None else letters.filter(pk__lte=upto)
-
-
 def _selected(run: LetterValidationRun, only: str | None) -> "QuerySet[LetterValidationResult]":
     results = run.results.all()
     return results if only is None else results.filter(failed_checks__contains=[only])
@@ -357,19 +221,6 @@ def _lock_letters(letter_ids: Any) -> "QuerySet[ProgramLetter]":
     )
 
 
-def _verdicts(
-    letters: "QuerySet[ProgramLetter]", *, at: datetime, against: Against
-) -> list[tuple[int, str, list[str], str]]:
-    judged = selectors.judged_letters(letters, at=at, against=against)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT letter_id, verdict, failed_checks, planned_action"  # noqa: S608 - composed of constants
-            f" FROM ({judged.sql}) AS judged ORDER BY letter_id",
-            judged.params,
-        )
-        return list(cursor.fetchall())
-
-
 def _apply_to(
     letter_ids: Sequence[int], *, run: LetterValidationRun, by: Attribution
 ) -> Counter[str]:
@@ -396,36 +247,6 @@ def _apply_to(
     _set_outcome(run, changed, Outcome.CHANGED)
     _set_outcome(run, skipped, Outcome.SKIPPED)
     return Counter({Outcome.CHANGED: len(changed), Outcome.SKIPPED: len(skipped)})
-
-
-def change_for(
-    letter: ProgramLetter, judgement: Judgement, *, by: Attribution, automatic: bool = False
-) -> Change:
-    """The change that a judgement asks for; `judgement.planned_action` is not `none`."""
-    values: dict[str, Any]
-    if judgement.planned_action == PlannedAction.SUSPEND:
-        values = {"state": LetterState.SUSPENDED, "state_reason": judgement.reason}
-    else:
-        values = {"state": LetterState.ACTIVE, "state_reason": ""}
-    if judgement.planned_action == PlannedAction.REISSUE:
-        values |= {"issued_at": by.at, **grounds(judgement)}
-    return Change(
-        letter,
-        ACTIONS[judgement.planned_action],
-        values=values | {"state_note": by.reason},
-        reason=judgement.reason or letter.state_reason,
-        failed_checks=judgement.failed_checks,
-        automatic=automatic,
-    )
-
-
-def grounds(judgement: Judgement) -> dict[str, Any]:
-    """What a letter keeps of the judgement that it rests on."""
-    return {
-        "requirements_version_id": judgement.deciding_version_id,
-        "ruleset_version": RULESET_VERSION,
-        "evidence": judgement.evidence,
-    }
 
 
 def _set_outcome(run: LetterValidationRun, letter_ids: Sequence[int], outcome: Outcome) -> None:
