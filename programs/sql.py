@@ -37,7 +37,7 @@ def completion_verdicts(
     A course is met by a run that the program includes: by an awarded certificate, or, where
     there is no certificate at all, by a final and verified grade that passes. A grade is final
     when its source says so or its run has ended at `at`. It was earned at the certificate's or
-    the grade's date, else at the run's end.
+    the grade's date, else at the run's end; while the run goes on, no date is known.
     """
     # The planner cannot know how large computed relations are. Those as large as the subjects are
     # grouped, never joined to each other (it once chose a nested loop of a minute), and results
@@ -77,7 +77,8 @@ def completion_verdicts(
             JOIN requirement USING (version_id)
         ),
         offered AS MATERIALIZED (
-            SELECT asked.*, run.id AS course_run_id, run.key AS run_key, run.end_date
+            SELECT asked.*, run.id AS course_run_id, run.key AS run_key,
+                   CASE WHEN run.end_date <= %s THEN run.end_date END AS ended_at
             FROM asked
             JOIN programs_programcourserun AS include USING (program_id)
             JOIN programs_courserun AS run
@@ -111,10 +112,10 @@ def completion_verdicts(
                 UNION ALL
                 SELECT result.user_id, program_id, version_id, offered.course_id,
                        offered.course_key, offered.place, offered.needed, offered.code,
-                       TRUE, COALESCE(result.dated, offered.end_date),
+                       TRUE, COALESCE(result.dated, offered.ended_at),
                        offered.run_key, result.source, result.source_id
                 FROM result JOIN offered USING (program_id, version_id, course_run_id)
-                WHERE result.is_final OR offered.end_date <= %s
+                WHERE result.is_final OR offered.ended_at IS NOT NULL
             ) AS required_or_met
             GROUP BY 1, 2, 3, 4, 5, 6, 7
         )
@@ -148,7 +149,7 @@ def completion_verdicts(
         (
             *subjects.params,
             *(GroupKind.CORE, GroupKind.CORE, CORE_COURSE, ELECTIVE_SET),
-            *(CertificateStatus.AWARDED, at),
+            *(at, CertificateStatus.AWARDED),
             *(REQUIREMENTS_DEFINED, REQUIREMENTS_SATISFIABLE),
         ),
     )

@@ -102,4 +102,4 @@ def date_passed(run: Run, attempt: Attempt, at: datetime) -> list[datetime | Non
     passes = grade.says_passed
     if passes is None:
         passes = grade.percent is not None and grade.percent >= run.passing_grade
-    return [grade.graded_at or run.ends_at] if passes else []
+    return [grade.graded_at or (run.ends_at if has_ended else None)] if passes else []

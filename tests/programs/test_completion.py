@@ -179,8 +179,11 @@ def test_a_provisional_grade_counts_once_the_run_has_ended(
     assert judge(learner, program).is_complete is counts
 
 
-def test_a_final_grade_counts_while_the_run_goes_on(learner: User) -> None:
-    run = CourseRunFactory.create(endless=True)
+@pytest.mark.parametrize("end", ["running", "endless"])
+def test_a_final_grade_counts_while_the_run_goes_on_and_no_date_lies_ahead(
+    learner: User, end: str
+) -> None:
+    run = CourseRunFactory.create(**{end: True})
     program = program_requiring(core=[run.course])
     GradeFactory.create(user=learner, course_run=run)
 
