@@ -1,11 +1,12 @@
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
-from django.db.models import Exists, OuterRef, QuerySet
-from django.http import HttpRequest
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from oauth2_provider.admin import ApplicationAdmin as ProviderApplicationAdmin
 from oauth2_provider.models import (
@@ -20,6 +21,9 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 
 from credentials_portal.accounts.models import User
 from credentials_portal.accounts.roles import ROLES
+from credentials_portal.accounts.services import retire_user
+from credentials_portal.core.admin import ReasonForm, ask_for_reason
+from credentials_portal.core.retries import retry_conflicts
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
@@ -61,7 +65,10 @@ class KindFilter(admin.SimpleListFilter):
 
 @admin.register(User)
 class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
-    """Accounts are never deleted: `retire_user` empties them, in every app at once."""
+    """Accounts are never deleted: `retire_user` empties them, in every app at once.
+
+    Only an administrator changes an administrator, or what anybody may do.
+    """
 
     form = UserChangeForm
     add_form = UserCreationForm
@@ -80,12 +87,60 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]  # not g
         ),
         (_("Dates"), {"fields": ("last_login", "date_joined", "retired_at")}),
     )
+    powers = ("is_staff", "is_superuser", "groups", "user_permissions")
+    actions = ("retire",)
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        return super().has_change_permission(request, obj) and not (obj and obj.is_retired)
+        is_beyond = obj and (obj.is_retired or obj.is_superuser > request.user.is_superuser)
+        return super().has_change_permission(request, obj) and not is_beyond
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
+        fields = super().get_readonly_fields(request, obj)
+        return fields if request.user.is_superuser else (*fields, *self.powers)
+
+    def has_retire_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("accounts.retire_user")
+
+    @admin.action(description=_("Retire"), permissions=["retire"])
+    def retire(self, request: HttpRequest, queryset: QuerySet[User]) -> HttpResponse | None:
+        """Ask for the reason, then erase each of the chosen persons; for good."""
+        if queryset.filter(Q(is_superuser=True) | Q(pk=request.user.pk)).exists():
+            refusal = _("Neither an administrator nor you yourself can be retired here.")
+            self.message_user(request, refusal, messages.ERROR)
+            return None
+        form = ReasonForm(request.POST if "confirmed" in request.POST else None)
+        if not form.is_valid():
+            return ask_for_reason(
+                self,
+                request,
+                queryset,
+                form,
+                template="accounts/retire_users.html",
+                title=_("Retire"),
+                consequence=RETIREMENT,
+            )
+        retired = sum(
+            retry_conflicts(retire_user)(
+                user=user,
+                at=timezone.now(),
+                actor=cast("User", request.user),
+                reason=form.cleaned_data["reason"],
+                cause="admin",
+            )
+            for user in queryset.order_by("pk")
+        )
+        self.message_user(request, _("Retired: %d") % retired, messages.SUCCESS)
+        return None
+
+
+RETIREMENT = _(
+    "These persons are signed out and cannot come back. Their names, addresses and all that tells "
+    "who they were are erased from every part of the portal, from its history too; documents that "
+    "name them are withdrawn. Rows and counts stay. Nobody can undo this."
+)
 
 
 @admin.register(Group)

@@ -25,7 +25,7 @@ ROLES: dict[str, tuple[str, ...]] = {
     # Keep the portal running: jobs, deliveries, and what a breaker or a plan holds back.
     "Operators": (
         *("core.*", "programs.view_*", "letters.view_*", "accounts.view_user"),
-        *("letters.release_letters", "letters.apply_letter_plan"),
+        *("letters.release_letters", "letters.apply_letter_plan", "accounts.retire_user"),
     ),
     # See everything, records of the machinery included.
     "Auditors": ("*.view_*",),

@@ -55,6 +55,31 @@ class ReasonForm(forms.Form):
     )
 
 
+def ask_for_reason(
+    model_admin: "admin.ModelAdmin[Any]",
+    request: HttpRequest,
+    chosen: QuerySet[Any],
+    form: ReasonForm,
+    *,
+    template: str,
+    title: object,
+    consequence: object,
+) -> HttpResponse:
+    """The page between an action and its doing: what happens to which rows, and why, please."""
+    context = {
+        **model_admin.admin_site.each_context(request),
+        "title": title,
+        "opts": model_admin.opts,
+        "media": model_admin.media,
+        "form": form,
+        "chosen": chosen.order_by("pk"),
+        "action": request.POST["action"],
+        "action_checkbox_name": ACTION_CHECKBOX_NAME,
+        "consequence": consequence,
+    }
+    return TemplateResponse(request, template, context)
+
+
 @admin.register(OutboxMessage)
 class OutboxMessageAdmin(ModelAdmin):
     list_display = ("dedupe_key", "status", "reason", "attempts", "due_at", "created_at")
@@ -105,7 +130,15 @@ class OutboxMessageAdmin(ModelAdmin):
         """Ask for the reason, then settle the chosen messages, all or none."""
         form = ReasonForm(request.POST if "confirmed" in request.POST else None)
         if not form.is_valid():
-            return self._ask(request, queryset, verdict, form)
+            return ask_for_reason(
+                self,
+                request,
+                queryset,
+                form,
+                template="core/settle_outbox.html",
+                title=verdict.label,
+                consequence=CONSEQUENCES[verdict],
+            )
         chosen = list(queryset.values_list("pk", flat=True))
         try:
             outbox.settle(
@@ -120,26 +153,6 @@ class OutboxMessageAdmin(ModelAdmin):
         else:
             self.message_user(request, _("Settled: %d") % len(chosen), messages.SUCCESS)
         return None
-
-    def _ask(
-        self,
-        request: HttpRequest,
-        queryset: QuerySet[OutboxMessage],
-        verdict: outbox.Verdict,
-        form: ReasonForm,
-    ) -> HttpResponse:
-        context = {
-            **self.admin_site.each_context(request),
-            "title": verdict.label,
-            "opts": self.opts,
-            "media": self.media,
-            "form": form,
-            "chosen": queryset.order_by("pk"),
-            "action": request.POST["action"],
-            "action_checkbox_name": ACTION_CHECKBOX_NAME,
-            "consequence": CONSEQUENCES[verdict],
-        }
-        return TemplateResponse(request, "core/settle_outbox.html", context)
 
 
 CONSEQUENCES = {

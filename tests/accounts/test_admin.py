@@ -1,5 +1,6 @@
 import pytest
-from django.contrib.auth.models import Group
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Group, Permission
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -21,6 +22,24 @@ def signed_in(user: User) -> Client:
     client = Client(headers={"host": "localhost"})
     client.force_login(user)
     return client
+
+
+def holder(*permissions: str) -> User:
+    """Olga, of the staff, with these permissions and no others."""
+    olga: User = User.objects.create_user("olga", is_staff=True)
+    olga.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    return olga
+
+
+def retire(client: Client, *users: User, **more: str) -> str:
+    chosen = {"action": "retire", "_selected_action": [str(user.pk) for user in users]}
+    response = client.post(USERS, chosen | more, follow=True)
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+def names() -> set[str]:
+    return set(User.objects.values_list("username", flat=True))
 
 
 def listed(client: Client, query: str) -> list[str]:
@@ -131,3 +150,81 @@ def test_a_stranger_is_asked_to_sign_in(db: None) -> None:
     response = Client(headers={"host": "localhost"}).get(USERS)
 
     assert response.status_code == 302
+
+
+def test_asks_before_it_retires_anybody(db: None) -> None:
+    lena = User.objects.create_user("lena", "lena@example.org", full_name="Lena Lovelace")
+    client = signed_in(holder("view_user", "retire_user"))
+
+    pages = [retire(client, lena), retire(client, lena, confirmed="yes", reason=" ")]
+
+    for page in pages:
+        assert "Nobody can undo this." in page
+        assert "lena: Lena Lovelace (lena@example.org)" in page
+    assert names() == {"olga", "lena"}
+
+
+def test_retires_the_chosen_persons(db: None) -> None:
+    lena, bert, _stays = (User.objects.create_user(name) for name in ("lena", "bert", "carl"))
+    olga = holder("view_user", "retire_user")
+
+    page = retire(signed_in(olga), lena, bert, confirmed="yes", reason="Asked to leave.")
+
+    assert "Retired: 2" in page
+    assert names() == {"olga", "carl", f"retired__user_{lena.pk}", f"retired__user_{bert.pk}"}
+    assert set(LogEntry.objects.values_list("user", "object_id", "change_message")) == {
+        (olga.pk, str(user.pk), "Asked to leave.") for user in (lena, bert)
+    }
+
+
+@pytest.mark.parametrize("permission", ["view_user", "change_user"])
+def test_who_may_not_retire_does_not(db: None, permission: str) -> None:
+    lena = User.objects.create_user("lena")
+    client = signed_in(holder("view_user", permission))
+
+    page = retire(client, lena, confirmed="yes", reason="x")
+
+    assert "Nobody can undo this." not in page
+    assert names() == {"olga", "lena"}
+
+
+@pytest.mark.parametrize("protected", ["olga", "root"])
+def test_retires_neither_administrators_nor_the_actor(db: None, protected: str) -> None:
+    lena = User.objects.create_user("lena")
+    User.objects.create_superuser("root")
+    client = signed_in(holder("view_user", "retire_user"))
+
+    page = retire(
+        client, lena, User.objects.get(username=protected), confirmed="yes", reason="Mistaken."
+    )
+
+    assert "Neither an administrator nor you yourself" in page
+    assert names() == {"olga", "lena", "root"}
+
+
+def test_staff_give_nobody_more_power(db: None) -> None:
+    olga = holder("view_user", "change_user")
+    client = signed_in(olga)
+
+    for user in (olga, User.objects.create_user("lena")):
+        fields = {"username": user.username, "full_name": "New Name", "is_active": "on"}
+        powers = {"is_superuser": "on", "is_staff": "on", "groups": "1", "user_permissions": "1"}
+        client.post(reverse("admin:accounts_user_change", args=[user.pk]), fields | powers)
+
+    assert set(User.objects.values_list("username", "full_name", "is_staff", "is_superuser")) == {
+        ("olga", "New Name", True, False),
+        ("lena", "New Name", False, False),
+    }
+    assert olga.user_permissions.count() == 2
+    assert not Group.objects.filter(user__isnull=False).exists()
+
+
+def test_only_administrators_change_administrators(db: None, root: Client) -> None:
+    admin = User.objects.create_superuser("admin")
+    password = reverse("admin:auth_user_password_change", args=[admin.pk])
+    chosen = {"password1": "a-Long-0ne-that-fits", "password2": "a-Long-0ne-that-fits"}
+
+    assert signed_in(holder("view_user", "change_user")).post(password, chosen).status_code == 403
+    assert root.get(password).status_code == 200
+    admin.refresh_from_db()
+    assert not admin.has_usable_password()

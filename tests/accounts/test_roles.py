@@ -49,6 +49,7 @@ def test_a_member_may_what_the_table_says(db: None) -> None:
         ("programs.view_historicalprogram", {"Registrars", "Support", "Operators", "Auditors"}),
         ("core.settle_outboxmessage", {"Operators"}),
         ("core.view_jobrun", {"Operators", "Auditors"}),
+        ("accounts.retire_user", {"Operators"}),
         ("accounts.view_user", {"Registrars", "Support", "Operators", "Auditors"}),
     ],
 )
