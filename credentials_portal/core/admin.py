@@ -12,7 +12,7 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
-from unfold.widgets import UnfoldAdminTextareaWidget
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from credentials_portal.core import outbox
 from credentials_portal.core.errors import ConflictError
@@ -175,6 +175,17 @@ class OutboxHoldAdmin(ModelAdmin):
 
     list_display = ("__str__", "reason", "held_at")
     fields = ("kind", "reason")
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """A choice of kinds: a misspelled hold would stop nothing, in silence."""
+        if db_field.name != "kind":
+            return super().formfield_for_dbfield(db_field, request, **kwargs)
+        return forms.ChoiceField(
+            label=db_field.verbose_name,
+            choices=[("", _("everything")), *((name, name) for name in sorted(registered))],
+            required=False,
+            widget=UnfoldAdminSelectWidget,
+        )
 
     def save_model(self, request: HttpRequest, obj: OutboxHold, form: Any, change: bool) -> None:
         obj.held_at = timezone.now()

@@ -154,3 +154,14 @@ def test_staff_hold_delivery_and_release_it(client: Client) -> None:
     client.post(reverse("admin:core_outboxhold_delete", args=[hold.pk]), {"post": "yes"})
 
     assert not OutboxHold.objects.exists()
+
+
+def test_holds_no_kind_that_is_misspelled(client: Client) -> None:
+    signed_in(client, "view_outboxhold", "add_outboxhold")
+    add = reverse("admin:core_outboxhold_add")
+
+    refused = client.post(add, {"kind": "web.pasword_reset", "reason": "Restored"})
+    client.post(add, {"kind": "web.password_reset", "reason": "Restored"})
+
+    assert "Select a valid choice" in refused.content.decode()
+    assert OutboxHold.objects.get().kind == "web.password_reset"

@@ -179,11 +179,11 @@ def test_holds_and_releases_delivery(register_kind: RegisterKind) -> None:
 
 
 def test_holding_twice_changes_nothing_more() -> None:
-    run("hold_outbox", "hold", "--kind=letters.mail", "--reason=first")
+    run("hold_outbox", "hold", "--kind=web.password_reset", "--reason=first")
 
-    assert run("hold_outbox", "hold", "--kind=letters.mail", "--reason=second") == {
+    assert run("hold_outbox", "hold", "--kind=web.password_reset", "--reason=second") == {
         "changed": 0,
-        "holds": {"letters.mail": "first"},
+        "holds": {"web.password_reset": "first"},
         "in_delivery": 0,
     }
 
@@ -194,6 +194,28 @@ def test_needs_a_reason_to_hold() -> None:
 
     assert caught.value.returncode == 2
     assert not OutboxHold.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ("deliver_outbox", "--kind=web.pasword_reset"),
+        ("hold_outbox", "hold", "--kind=web.pasword_reset", "--reason=why"),
+        ("hold_outbox", "hold", "--kind=web.pasword_reset", "--reason=why", "--dry-run"),
+        ("hold_outbox", "release", "--kind=web.pasword_reset"),
+    ],
+)
+def test_refuses_a_kind_that_is_misspelled(line: tuple[str, ...]) -> None:
+    with pytest.raises(CommandError, match=r"web\.password_reset"):
+        run(*line)
+
+    assert not OutboxHold.objects.exists()
+
+
+def test_releases_what_no_app_knows_any_more() -> None:
+    OutboxHold.objects.create(kind="test.forgotten", reason="x", held_at=AT)
+
+    assert run("hold_outbox", "release", "--kind=test.forgotten")["changed"] == 1
 
 
 def test_a_dry_run_of_a_hold_tells_whether_it_would_change_anything() -> None:

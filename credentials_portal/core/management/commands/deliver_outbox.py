@@ -7,6 +7,7 @@ from django.utils import timezone
 from credentials_portal.core import arguments, outbox
 from credentials_portal.core.commands import CommandRun, OperatorCommand, Summary
 from credentials_portal.core.models.outbox import OutboxMessage, OutboxStatus
+from credentials_portal.core.outbox.kinds import registered
 
 TROUBLE = (OutboxStatus.FAILED, OutboxStatus.DEAD, OutboxStatus.UNCERTAIN)
 
@@ -20,7 +21,11 @@ class Command(OperatorCommand):
 
     def add_options(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--kind", action="append", default=[], help="Only this kind; repeatable."
+            "--kind",
+            action="append",
+            default=[],
+            choices=sorted(registered),
+            help="Only this kind; repeatable.",
         )
         parser.add_argument("--follow", action="store_true", help="Go on until SIGTERM or SIGINT.")
         parser.add_argument(

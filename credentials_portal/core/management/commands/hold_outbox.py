@@ -4,6 +4,7 @@ from django.core.management import CommandError, CommandParser
 
 from credentials_portal.core.commands import CommandRun, OperatorCommand, Summary
 from credentials_portal.core.models.outbox import OutboxHold, OutboxMessage, OutboxStatus
+from credentials_portal.core.outbox.kinds import registered
 
 
 class Command(OperatorCommand):
@@ -30,6 +31,9 @@ class Command(OperatorCommand):
 
     def _switch(self, kind: str, is_hold: bool, run: CommandRun) -> int:
         existing = OutboxHold.objects.filter(kind=kind)
+        # A misspelled hold would stop nothing, in silence.
+        if kind and kind not in registered and not existing.exists():
+            raise CommandError(f"--kind {kind}: there is only {', '.join(sorted(registered))}.")
         if run.dry_run:
             return int(existing.exists() != is_hold)
         if not is_hold:
