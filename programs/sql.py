@@ -42,7 +42,7 @@ def completion_verdicts(
     # The planner cannot know how large computed relations are. Those as large as the subjects are
     # grouped, never joined to each other (it once chose a nested loop of a minute), and results
     # are read before they meet the runs: else each run of a program looks through all of them.
-    evidence, evidence_of_check = "NULL", "'[]'::jsonb"
+    evidence, evidence_of_course, evidence_of_set = "NULL", "'[]'::jsonb", "'[]'::jsonb"
     if with_evidence:
         evidence = """
             (array_agg(
@@ -51,8 +51,9 @@ def completion_verdicts(
                 ORDER BY earned_at NULLS LAST, run_key
             ) FILTER (WHERE is_met))[1]
         """
-        evidence_of_check = """
-            COALESCE(jsonb_agg(evidence ORDER BY earned_at NULLS LAST, course_key)
+        evidence_of_course = "CASE WHEN is_met THEN jsonb_build_array(evidence) ELSE '[]' END"
+        evidence_of_set = """
+            COALESCE(jsonb_agg(evidence ORDER BY earned_at NULLS LAST, course_id)
                 FILTER (WHERE is_met), '[]')
         """
     return Fragment(
@@ -61,11 +62,12 @@ def completion_verdicts(
         requirement AS MATERIALIZED (
             SELECT member.version_id, member.course_id, course.key AS course_key,
                    groups.position * 1000 + member.position AS place,
+                   CASE groups.kind WHEN %s THEN NULL ELSE groups.id END AS set_id,
                    CASE groups.kind WHEN %s THEN 1 ELSE groups.required_number END AS needed,
                    CASE groups.kind
                        WHEN %s THEN %s || ':' || course.key
                        ELSE %s || ':' || groups.id
-                   END AS code
+                   END COLLATE "C" AS code
             FROM programs_requirementcourse AS member
             JOIN programs_requirementgroup AS groups ON groups.id = member.group_id
             JOIN programs_course AS course ON course.id = member.course_id
@@ -102,7 +104,8 @@ def completion_verdicts(
             )
         ),
         course AS MATERIALIZED (
-            SELECT user_id, program_id, version_id, code, needed, place, course_key,
+            SELECT user_id, program_id, version_id, course_id, MIN(place) AS place,
+                   MIN(set_id) AS set_id, MIN(needed) AS needed, MIN(code) AS code,
                    bool_or(is_met) AS is_met, MIN(earned_at) AS earned_at, {evidence} AS evidence
             FROM (
                 SELECT subject.user_id, asked.*,
@@ -111,13 +114,13 @@ def completion_verdicts(
                 FROM subject JOIN asked USING (program_id, version_id)
                 UNION ALL
                 SELECT result.user_id, program_id, version_id, offered.course_id,
-                       offered.course_key, offered.place, offered.needed, offered.code,
-                       TRUE, COALESCE(result.dated, offered.ended_at),
+                       offered.course_key, offered.place, offered.set_id, offered.needed,
+                       offered.code, TRUE, COALESCE(result.dated, offered.ended_at),
                        offered.run_key, result.source, result.source_id
                 FROM result JOIN offered USING (program_id, version_id, course_run_id)
                 WHERE result.is_final OR offered.ended_at IS NOT NULL
             ) AS required_or_met
-            GROUP BY 1, 2, 3, 4, 5, 6, 7
+            GROUP BY 1, 2, 3, 4
         )
         SELECT user_id, program_id, version_id, 0 AS position, %s AS code,
                version_id IN (SELECT version_id FROM requirement) IS TRUE AS passed,
@@ -139,16 +142,21 @@ def completion_verdicts(
             GROUP BY 1, 2
         ) AS offers USING (program_id, version_id)
         UNION ALL
-        SELECT user_id, program_id, version_id, 2 + MIN(place), code,
-               COUNT(*) FILTER (WHERE is_met) >= needed,
-               (array_agg(earned_at ORDER BY earned_at NULLS LAST) FILTER (WHERE is_met))[needed],
-               {evidence_of_check}
-        FROM course
-        GROUP BY user_id, program_id, version_id, code, needed
+        SELECT user_id, program_id, version_id, 2 + place, code, is_met, earned_at,
+               {evidence_of_course}
+        FROM course WHERE set_id IS NULL
+        UNION ALL
+        SELECT user_id, program_id, version_id, 2 + MIN(place), MIN(code),
+               COUNT(*) FILTER (WHERE is_met) >= MIN(needed),
+               (array_agg(earned_at ORDER BY earned_at NULLS LAST)
+                   FILTER (WHERE is_met))[MIN(needed)],
+               {evidence_of_set}
+        FROM course WHERE set_id IS NOT NULL
+        GROUP BY user_id, program_id, version_id, set_id
         """,  # noqa: S608 - composed of constants; every value is a parameter
         (
             *subjects.params,
-            *(GroupKind.CORE, GroupKind.CORE, CORE_COURSE, ELECTIVE_SET),
+            *(GroupKind.CORE, GroupKind.CORE, GroupKind.CORE, CORE_COURSE, ELECTIVE_SET),
             *(at, CertificateStatus.AWARDED),
             *(REQUIREMENTS_DEFINED, REQUIREMENTS_SATISFIABLE),
         ),
