@@ -275,7 +275,7 @@ def delete_with_history(
 def rows_without_true_history(model: type[models.Model]) -> int:
     """How many live rows have no history row, or a newest one that says something else.
 
-    The newest is the one written last: with `--as-of` a later change may carry an earlier date.
+    "Deleted" is something else. The newest is the one written last: with `--as-of` a later change may carry an earlier date.
     """
     history, columns = _history_columns(model)
     quote = connection.ops.quote_name
@@ -288,7 +288,7 @@ def rows_without_true_history(model: type[models.Model]) -> int:
             SELECT * FROM {quote(history._meta.db_table)} AS h WHERE h.{key} = live.{key}
             ORDER BY h.history_id DESC LIMIT 1
         ) AS past ON true
-        WHERE past.history_id IS NULL OR ROW({live}) IS DISTINCT FROM ROW({past})
+        WHERE past.history_id IS NULL OR past.history_type = '-' OR ROW({live}) IS DISTINCT FROM ROW({past})
     """  # noqa: S608 - every name is quoted by Django
     with connection.cursor() as cursor:
         cursor.execute(statement)

@@ -228,6 +228,13 @@ def test_finds_rows_that_changed_without_history(db: None) -> None:
     assert rows_without_true_history(Organization) == 2
 
 
+def test_finds_a_row_that_lives_on_after_its_deletion(db: None) -> None:
+    (anna,) = organizations("Anna")
+    insert_history(Organization, [anna.pk], history_type="-", by=BY_SYSTEM)
+
+    assert rows_without_true_history(Organization) == 1
+
+
 def test_compares_nothing_with_nothing(db: None) -> None:
     """NULL equals NULL here, and differs from any value."""
     (anna,) = organizations("Anna")
