@@ -209,7 +209,9 @@ def test_announces_it_once_the_account_is_empty(lena: User, olga: User, announce
     retire(lena, actor=olga)
 
     (announcement,) = announced
-    assert announcement["items"] == (RetiredUser(lena.pk, "lena", "lena@example.org", "Lena Lovelace"),)
+    assert announcement["items"] == (
+        RetiredUser(lena.pk, "lena", "lena@example.org", "Lena Lovelace"),
+    )
     assert announcement["names"] == [f"retired__user_{lena.pk}"]
     assert (announcement["at"], announcement["actor"], announcement["cause"]) == (AT, olga, "test")
 
