@@ -12,6 +12,7 @@ from credentials_portal.core.history import (
     update_with_history,
     upsert_with_history,
 )
+from credentials_portal.core.retries import retry_conflicts
 from programs import selectors
 from programs.enums import CertificateSource, CertificateStatus
 from programs.models import CourseCertificate, Program, ProgramCertificate
@@ -73,6 +74,7 @@ def record_course_certificates(records: Iterable[CertificateRecord], *, by: Attr
     return len(changed)
 
 
+@retry_conflicts
 @transaction.atomic
 def award_program_certificates(
     *, program: Program, by: Attribution, cap: Cap | None = None
@@ -84,7 +86,7 @@ def award_program_certificates(
     alone. Running it again changes nothing. Raises `CapExceeded` when `cap` does not let pass
     so many revocations out of the computed certificates.
     """
-    Program.objects.select_for_update(no_key=True).get(pk=program.pk)
+    program = Program.objects.select_for_update(no_key=True).get(pk=program.pk)
     changes = selectors.certificate_changes(program=program, at=by.at)
     if cap:
         cap.check(len(changes.to_revoke), of=changes.held)

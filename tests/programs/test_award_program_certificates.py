@@ -16,7 +16,8 @@ from credentials_portal.core.history import rows_without_true_history
 from credentials_portal.core.models import JobRun
 from programs.enums import CertificateSource, CertificateStatus, ProgramStatus
 from programs.models import CourseGrade, CourseRun, Program, ProgramCertificate
-from programs.services import define_requirements
+from programs.selectors import CertificateChanges
+from programs.services import award_program_certificates, define_requirements
 from programs.signals import ProgramFact
 from tests.programs.conftest import Announcement
 from tests.programs.factories import (
@@ -176,6 +177,18 @@ def test_leaves_programs_that_are_not_active(run: CourseRun, program: Program) -
     assert ProgramCertificate.objects.get().status == AWARDED
 
 
+def test_leaves_a_program_that_was_retired_after_it_was_read(
+    run: CourseRun, program: Program
+) -> None:
+    completed_by(run)
+    Program.objects.update(status=ProgramStatus.RETIRED)
+
+    changes = award_program_certificates(program=program, by=BY)
+
+    assert changes == CertificateChanges()
+    assert not ProgramCertificate.objects.exists()
+
+
 def test_takes_one_program_by_uuid_or_primary_key(run: CourseRun, program: Program) -> None:
     completed_by(run)
     other = program_requiring(core=[run.course])
@@ -276,7 +289,7 @@ def test_the_percentage_is_of_the_awarded_computed_certificates(
 
     reason, _summary = refused("--max-percent", "49")
 
-    assert reason.startswith("1 of 2 would change")
+    assert reason.startswith("1 of 2 (50.0%) would change")
     assert award("--max-percent", "50")["revoked"] == 1
 
 
@@ -297,7 +310,7 @@ def test_the_cap_holds_for_each_program(run: CourseRun, program: Program) -> Non
 
     reason, _summary = refused("--max-percent", "50")
 
-    assert reason.startswith("1 of 1 would change")
+    assert reason.startswith("1 of 1 (100.0%) would change")
     assert not ProgramCertificate.objects.filter(status=REVOKED).exists()
 
 

@@ -3,6 +3,7 @@ from collections.abc import Iterable, Mapping
 from django.db import transaction
 
 from credentials_portal.core.history import Attribution, save_with_history, upsert_with_history
+from credentials_portal.core.retries import retry_conflicts
 from programs.models import Course, CourseMode, CourseRun, Program
 from programs.services.micromasters.records import CourseSeed, ProgramSeed, RecordError, RunSeed
 from programs.services.micromasters.tally import CHANGED, CREATED, UNCHANGED, Row, Tally
@@ -12,6 +13,7 @@ VERIFIED = "verified"
 RUN_FIELDS = ("start_date", "end_date", "enrollment_start", "enrollment_end")
 
 
+@retry_conflicts
 @transaction.atomic
 def load_program(seed: ProgramSeed, *, by: Attribution, is_dry_run: bool) -> Tally:
     """Make the portal say what the file says of one program; returns what that changes.
