@@ -47,7 +47,9 @@ program_certificate_revoked = Signal()
 """Program certificates were revoked. Items: `ProgramFact`."""
 
 program_requirements_changed = Signal()
-"""A program's requirements, or the runs that it includes, changed. Items: `ProgramChange`."""
+"""A program got another version of its requirements, includes other runs, or one of its runs got
+another end or course; not when a version defined earlier takes effect, nor when a run ends as it
+was to. Items: `ProgramChange`."""
 
 course_enrollment_changed = Signal()
 """Enrollments in runs began, ended or changed mode. Items: `RunFact`."""

@@ -5,7 +5,8 @@ from django.db import models
 from django.http import HttpRequest
 from unfold.admin import TabularInline
 
-from programs.admin.staff import EditedByStaff
+from programs import services
+from programs.admin.staff import EditedByStaff, by_staff
 from programs.models import (
     Course,
     CourseCertificateConfiguration,
@@ -60,6 +61,9 @@ class CourseRunAdmin(EditedByStaff):
     search_fields = ("key", "course__title")
     autocomplete_fields = ("course",)
     inlines: ClassVar = (CourseModeInline,)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        services.save_course_run(obj, by=by_staff(request))
 
 
 @admin.register(CourseCertificateConfiguration)

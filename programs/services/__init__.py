@@ -1,5 +1,6 @@
 """Writes of `programs`: every decision that changes its data."""
 
+from programs.services.catalog import save_course_run
 from programs.services.certificates import (
     CertificateRecord,
     award_program_certificates,
@@ -43,4 +44,5 @@ __all__ = [
     "record_grades",
     "requirements_of",
     "revoke_program_certificates",
+    "save_course_run",
 ]

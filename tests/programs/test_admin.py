@@ -296,6 +296,50 @@ def test_modes_of_a_run_are_added_and_taken_away_with_history(
     ) == [("+", "admin", registrar.pk), ("-", "admin", registrar.pk)]
 
 
+@pytest.mark.parametrize(
+    ("fields", "is_announced"),
+    [
+        ({}, False),
+        ({"passing_grade": "0.7", "title_override": "Looms"}, False),
+        ({"end_date_0": "2024-05-16"}, True),
+        ({"end_date_0": "", "end_date_1": ""}, True),
+        ({"course": "another"}, True),
+    ],
+    ids=["nothing", "a title", "its end", "no end", "its course"],
+)
+@pytest.mark.parametrize("page", ["change", "simple_history"])
+def test_a_run_that_may_change_who_is_complete_is_announced(
+    client: Client,
+    registrar: User,
+    announced: list[Announcement],
+    fields: dict[str, object],
+    is_announced: bool,
+    page: str,
+) -> None:
+    run = CourseRunFactory.create()
+    programs = [program_requiring(core=[run.course]) for _number in range(2)]
+    program_requiring(core=[CourseRunFactory.create().course])
+    form = {
+        "key": run.key,
+        "course": run.course_id,
+        "end_date_0": "2024-05-15",
+        "end_date_1": "00:00:00",
+        "passing_grade": "0.6",
+        **inline("modes"),
+    }
+    if "course" in fields:
+        fields = {"course": CourseFactory.create().pk}
+    past: list[int] = [CourseRun.history.get(id=run.pk).pk] if page == "simple_history" else []
+    announced.clear()
+
+    response = client.post(page_of(CourseRun, page, run.pk, *past), form | fields)
+
+    assert response.status_code == 302
+    items = tuple(ProgramChange(program.pk) for program in programs)
+    assert announced == [("program_requirements_changed", items)] * is_announced
+    assert last_history(run) == ("~", None, "admin", registrar.pk)
+
+
 # --- Requirements ----------------------------------------------------------------------------------
 
 

@@ -27,6 +27,7 @@ from programs.models import (
 )
 from programs.selectors import completed_learners
 from programs.services import RequiredGroup, define_requirements
+from programs.signals import ProgramChange
 from tests.programs.conftest import Announcement
 from tests.programs.factories import AT, BY, CourseFactory, CourseRunFactory, LearnerFactory
 
@@ -405,6 +406,26 @@ def test_a_dry_run_over_what_is_there_tells_the_same(load: Import) -> None:
         "errors": 0,
     }
     assert Program.objects.get().requirements_versions.count() == 2
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_announced"),
+    [({"title": "Looms"}, False), ({"end_date": "2017-01-01T00:00:00Z"}, True)],
+    ids=["title", "end"],
+)
+def test_another_end_of_a_run_is_announced(
+    load: Import, announced: list[Announcement], fields: Record, is_announced: bool
+) -> None:
+    load([program_record()], [])
+    program = Program.objects.get()
+    announced.clear()
+
+    changed = run_record(key_of(1), **fields)
+    load([program_record(courses=[course_record(1, changed), course_record(2)])], [])
+
+    assert CourseRun.history.filter(key=key_of(1)).count() == 2
+    items = (ProgramChange(program.pk),)
+    assert announced == [("program_requirements_changed", items)] * is_announced
 
 
 def test_completes_a_user_who_is_there_and_replaces_nothing(load: Import) -> None:

@@ -5,6 +5,7 @@ from django.db import transaction
 from credentials_portal.core.history import Attribution, save_with_history, upsert_with_history
 from credentials_portal.core.retries import retry_conflicts
 from programs.models import Course, CourseMode, CourseRun, Program
+from programs.services.catalog import announce_changed_runs
 from programs.services.micromasters.records import CourseSeed, ProgramSeed, RecordError, RunSeed
 from programs.services.micromasters.tally import CHANGED, CREATED, UNCHANGED, Row, Tally
 from programs.services.requirements import define_requirements, include_runs, requirements_of
@@ -38,6 +39,12 @@ def load_program(seed: ProgramSeed, *, by: Attribution, is_dry_run: bool) -> Tal
         _write_courses({key: wanted_courses[key] for key in courses}, by=by)
         _write_runs({key: wanted_runs[key] for key in runs}, by=by)
         _write_program(program, seed, by=by)
+        moved = {
+            key
+            for key, row in stored_runs.items()
+            if row["end_date"] != wanted_runs[key]["end_date"]
+        }
+        announce_changed_runs(_run_ids(moved).values(), by=by)
     return tally
 
 
