@@ -230,17 +230,18 @@ def _apply_to(
             "letter_id", "planned_action"
         )
     )
+    against = Against(run.against)
     judged = selectors.judge(
         selectors.letter_subjects(ProgramLetter.objects.filter(pk__in=planned)),
         at=by.at,
-        against=Against(run.against),
-        with_evidence=PlannedAction.REISSUE in planned.values(),
+        against=against,
+        with_evidence=any(action != PlannedAction.SUSPEND for action in planned.values()),
     )
     changes = []
     for judgement in judged:
         letter = letters[judgement.user_id, judgement.program_id]
         if judgement.planned_action == planned[letter.pk]:
-            changes.append(change_for(letter, judgement, by=by))
+            changes.append(change_for(letter, judgement, by=by, against=against))
     write_changes(changes, by=by, run=run)
     changed = [change.letter.pk for change in changes]
     skipped = sorted(set(planned) - set(changed))

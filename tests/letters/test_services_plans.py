@@ -27,9 +27,11 @@ from letters.services import (
     run_by_uuid,
     start_plan,
     start_rollback,
+    sweep_program,
     waive_check,
 )
 from programs.models import CourseRun, Program
+from programs.services import include_runs
 from tests.letters.conftest import Statements
 from tests.letters.factories import (
     BY,
@@ -184,6 +186,77 @@ def test_a_plan_against_current_requirements_is_asked_for(
     assert current.results.get().failed_checks == [f"core_course:{added.course.key}"]
     assert applied(current) == {"changed": 1}
     assert states(good) == ["suspended"]
+
+
+def sweep(program: Program) -> int:
+    return sweep_program(program.pk, with_new=False, by=by_at(AT + DAY))
+
+
+def test_no_sweep_lifts_what_current_requirements_suspended(
+    program: Program, run: CourseRun, good: ProgramLetter
+) -> None:
+    added = require(program, run, CourseRunFactory.create(), at=AT)
+    plan = planned(PlanScope(against=Against.CURRENT))
+
+    applied(plan)
+
+    assert sweep(program) == 0
+    now = ProgramLetter.objects.get(pk=good.pk)
+    assert (now.state, now.requirements_version) == ("suspended", added)
+    assert roll_back(plan) == {"restored": 1}
+    now.refresh_from_db()
+    assert (now.state, now.requirements_version) == ("active", good.requirements_version)
+
+
+def test_no_sweep_suspends_what_current_requirements_lifted(
+    program: Program, run: CourseRun, good: ProgramLetter
+) -> None:
+    grade(run, good.user, percent="0.1")
+    other = CourseRunFactory.create()
+    grade(other, good.user)
+    empty_queue()
+    applied(planned())
+    relaxed = require(program, other, at=AT)
+    empty_queue()
+    suspended = ProgramLetter.objects.get(pk=good.pk)
+    plan = planned(PlanScope(against=Against.CURRENT))
+
+    applied(plan)
+
+    assert sweep(program) == 0
+    now = ProgramLetter.objects.get(pk=good.pk)
+    assert (now.state, now.requirements_version) == ("active", relaxed)
+    assert (list(now.evidence), now.issued_at) == (
+        [f"core_course:{other.course.key}"],
+        good.issued_at,
+    )
+    assert roll_back(plan) == {"restored": 1}
+    now.refresh_from_db()
+    assert (now.state, now.requirements_version, now.evidence) == (
+        "suspended",
+        suspended.requirements_version,
+        suspended.evidence,
+    )
+
+
+@pytest.mark.parametrize(
+    "lift", [lambda: applied(planned()), lambda: revalidate(AT + DAY)], ids=["plan", "queue"]
+)
+def test_a_lifted_letter_tells_on_what_it_rests_now(
+    run: CourseRun, good: ProgramLetter, lift: Callable[[], dict[str, int]]
+) -> None:
+    grade(run, good.user, percent="0.1")
+    applied(planned())
+    second = CourseRunFactory.create(course=run.course)
+    include_runs(program=good.program, course_run_ids=[second.pk], by=BY)
+    grade(second, good.user)
+
+    lift()
+
+    now = ProgramLetter.objects.get(pk=good.pk)
+    assert (story(now)[-1][0], now.issued_at) == ("lifted", good.issued_at)
+    (proof,) = now.evidence[f"core_course:{run.course.key}"]
+    assert proof["run"] == second.key
 
 
 def test_an_unknown_letter_or_run_is_an_error(good: ProgramLetter) -> None:
