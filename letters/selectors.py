@@ -14,6 +14,7 @@ from credentials_portal.core.sql import Fragment
 from letters.enums import (
     EXPLANATORY_CHECKS,
     IMPORTED_INACTIVE,
+    REQUIREMENTS_DEFINED,
     Against,
     LetterState,
     PlannedAction,
@@ -53,10 +54,23 @@ class Judgement:
         return self.verdict == Verdict.VALID
 
     @property
+    def deciding_checks(self) -> tuple[str, ...]:
+        """The checks that decided against the letter; none for a valid one.
+
+        Requirements that were empty at issue explain it where later ones decided.
+        """
+        failed = [code for code in self.failed_checks if code not in EXPLANATORY_CHECKS]
+        later = tuple(code for code in failed if code != REQUIREMENTS_DEFINED)
+        return () if self.is_valid else later or tuple(failed)
+
+    @property
     def reason(self) -> str:
         """The first check that decided against the letter; empty for a valid one."""
-        deciding = [code for code in self.failed_checks if code not in EXPLANATORY_CHECKS]
-        return deciding[0] if deciding and not self.is_valid else ""
+        return next(iter(self.deciding_checks), "")
+
+    def is_eligible(self, at: datetime) -> bool:
+        """Whether a letter dated `at` would be true, and true of that date."""
+        return self.is_valid and (self.completed_at is None or self.completed_at <= at)
 
 
 def letter_subjects(letters: "QuerySet[ProgramLetter]") -> Fragment:

@@ -43,7 +43,8 @@ def judgements(
 
     The verdict is indeterminate where the included runs leave the requirements impossible to
     meet: that says something about the program. `program_started` and
-    `evidence_not_after_issue` explain a false letter and decide nothing.
+    `evidence_not_after_issue` explain a false letter and decide nothing; they say nothing of a
+    letter that rests on a result without a known date.
     """
     versions = programs.requirement_versions(at=at)
     verdicts = programs.completion_verdicts(
@@ -78,7 +79,8 @@ def judgements(
         completion AS (
             SELECT verdict.user_id, verdict.program_id,
                    COALESCE(bool_and(passed) FILTER (WHERE code = %s), FALSE) AS is_defined,
-                   COALESCE(bool_and(passed) FILTER (WHERE code = %s), TRUE) AS is_satisfiable,
+                   COALESCE(bool_and(NOT fails) FILTER (WHERE code = %s), TRUE) AS is_satisfiable,
+                   bool_or(passed AND position > 1 AND met_at IS NULL) AS has_undated,
                    array_agg(code) FILTER (WHERE fails) AS missing,
                    array_agg(position) FILTER (WHERE fails) AS missing_positions,
                    max(met_at) FILTER (WHERE passed) AS last_met_at,
@@ -112,7 +114,8 @@ def judgements(
                    identified.id IS NOT NULL AS has_identity,
                    revoked.user_id IS NULL AS has_certificate,
                    COALESCE(judged.issued_at >= first_date.ends_at, TRUE)
-                       OR COALESCE(first_met_at <= judged.issued_at, FALSE) AS had_started,
+                       OR COALESCE(first_met_at <= judged.issued_at, FALSE)
+                       OR has_undated AS had_started,
                    COALESCE(last_met_at <= judged.issued_at, TRUE) AS is_dated_right
             FROM judged
             JOIN completion USING (user_id, program_id)
@@ -149,7 +152,9 @@ def judgements(
                    ORDER BY position, code
                ) END AS failed_checks, completed_at,
                COALESCE(evidence, '{{}}') AS evidence,
-               checks || (
+               CASE WHEN is_defined AND own_is_empty
+                   THEN jsonb_set(checks, '{{0,status}}', '"fail"') ELSE checks
+               END || (
                    SELECT jsonb_agg(jsonb_build_object('code', code, 'evidence', '[]'::jsonb,
                        'status', CASE
                            WHEN code = ANY (own_failed) THEN 'fail'

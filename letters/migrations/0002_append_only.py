@@ -72,17 +72,38 @@ CREATE CONSTRAINT TRIGGER letter_created_with_event
     AFTER INSERT ON letters_programletter DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW EXECUTE FUNCTION letters_require_event();
 CREATE CONSTRAINT TRIGGER letter_changed_with_event
-    AFTER UPDATE OF state, version, issued_at, evidence, requirements_version_id, recipient_name
+    AFTER UPDATE OF state, state_reason, version, issued_at, issued_via, issue_run_id, evidence,
+        requirements_version_id, ruleset_version, recipient_name, revoked_at, reinstated_at
     ON letters_programletter DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW WHEN (
-        (OLD.state, OLD.version, OLD.issued_at, OLD.evidence, OLD.requirements_version_id,
-         OLD.recipient_name) IS DISTINCT FROM
-        (NEW.state, NEW.version, NEW.issued_at, NEW.evidence, NEW.requirements_version_id,
-         NEW.recipient_name)
+        (OLD.state, OLD.state_reason, OLD.version, OLD.issued_at, OLD.issued_via,
+         OLD.issue_run_id, OLD.evidence, OLD.requirements_version_id, OLD.ruleset_version,
+         OLD.recipient_name, OLD.revoked_at, OLD.reinstated_at) IS DISTINCT FROM
+        (NEW.state, NEW.state_reason, NEW.version, NEW.issued_at, NEW.issued_via,
+         NEW.issue_run_id, NEW.evidence, NEW.requirements_version_id, NEW.ruleset_version,
+         NEW.recipient_name, NEW.revoked_at, NEW.reinstated_at)
     ) EXECUTE FUNCTION letters_require_event();
+
+CREATE FUNCTION letters_require_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (
+        SELECT FROM letters_programletter
+        WHERE id = NEW.letter_id AND version < NEW.letter_version
+    ) THEN
+        RAISE EXCEPTION 'event of a change that letter % never had', NEW.letter_id
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'letter_event_has_change';
+    END IF;
+    RETURN NULL;
+END $$;
+
+CREATE CONSTRAINT TRIGGER letter_event_has_change
+    AFTER INSERT ON letters_letterevent DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION letters_require_change();
 """
 
 BACKWARD = """
+DROP TRIGGER letter_event_has_change ON letters_letterevent;
+DROP FUNCTION letters_require_change;
 DROP TRIGGER letter_changed_with_event ON letters_programletter;
 DROP TRIGGER letter_created_with_event ON letters_programletter;
 DROP FUNCTION letters_require_event;

@@ -104,7 +104,7 @@ def reinstate_letter(*, letter_uuid: UUID, by: Attribution, dry_run: bool = Fals
         raise ConflictError(f"Only a revoked letter can be reinstated; this one is {letter.state}.")
     judgement = selectors.judge_letter(letter, at=by.at)
     if not judgement.is_valid:
-        raise LetterNotReinstatableError(judgement.failed_checks)
+        raise LetterNotReinstatableError(judgement.deciding_checks)
     if dry_run:
         return True
     is_misdated = bool({PROGRAM_STARTED, EVIDENCE_NOT_AFTER_ISSUE} & set(judgement.failed_checks))

@@ -10,7 +10,15 @@ from credentials_portal.core.bisect import in_halves
 from credentials_portal.core.history import Attribution
 from credentials_portal.core.retries import retry_conflicts
 from letters import selectors
-from letters.enums import IssuedVia, LetterAction, LetterState, RunKind, RunStatus, TemplateStatus
+from letters.enums import (
+    EVIDENCE_NOT_AFTER_ISSUE,
+    IssuedVia,
+    LetterAction,
+    LetterState,
+    RunKind,
+    RunStatus,
+    TemplateStatus,
+)
 from letters.models import LetterValidationRun, ProgramLetterTemplate
 from letters.selectors import Judgement
 from letters.services.breaker import Breaker, lock_breaker
@@ -68,7 +76,7 @@ def _issue(
     drafts = draft_letters(judgements, breaker, via=IssuedVia.COMMAND, by=by)
     holds = any(draft.state == LetterState.PENDING for draft in drafts)
     created = set(create_letters(drafts, by=by, run=save_run(run) if holds else None))
-    return _tally(judgements, [d for d in drafts if (d.user_id, d.program_id) in created])
+    return _tally(judgements, [d for d in drafts if (d.user_id, d.program_id) in created], by)
 
 
 def preview_issue(
@@ -78,7 +86,7 @@ def preview_issue(
     judgements = selectors.judge(
         selectors.learner_subjects(program_id, user_ids, without_letter=True), at=by.at
     )
-    return _tally(judgements, draft_letters(judgements, breaker, via=IssuedVia.COMMAND, by=by))
+    return _tally(judgements, draft_letters(judgements, breaker, via=IssuedVia.COMMAND, by=by), by)
 
 
 def new_run(kind: RunKind, *, by: Attribution) -> LetterValidationRun:
@@ -114,7 +122,7 @@ def draft_letters(
 
     Without a breaker a person released them.
     """
-    eligible = [judgement for judgement in judgements if judgement.is_valid]
+    eligible = [judgement for judgement in judgements if judgement.is_eligible(by.at)]
     names = User.objects.in_bulk([judgement.user_id for judgement in eligible])
     revisions = published_revisions(judgement.program_id for judgement in eligible)
     drafts = []
@@ -148,12 +156,18 @@ def published_revisions(program_ids: Iterable[int]) -> dict[int, int]:
     )
 
 
-def _tally(judgements: Sequence[Judgement], drafts: Sequence[NewLetter]) -> IssueTally:
-    refused = [judgement for judgement in judgements if not judgement.is_valid]
+def _tally(
+    judgements: Sequence[Judgement], drafts: Sequence[NewLetter], by: Attribution
+) -> IssueTally:
+    refused = [judgement for judgement in judgements if not judgement.is_eligible(by.at)]
     issued = sum(draft.state == LetterState.ACTIVE for draft in drafts)
     return IssueTally(
         issued=issued,
         pending=len(drafts) - issued,
         not_eligible=len(refused),
-        reasons=Counter(code for judgement in refused for code in judgement.failed_checks),
+        reasons=Counter(
+            code
+            for judgement in refused
+            for code in judgement.failed_checks or (EVIDENCE_NOT_AFTER_ISSUE,)
+        ),
     )

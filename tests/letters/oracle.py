@@ -77,6 +77,7 @@ def judge(
 
     passes: dict[str, bool] = {"requirements_defined": bool(deciding and deciding.groups)}
     since: list[datetime] = []
+    has_undated = False
     if deciding and deciding.groups:
         required = list(requirements(deciding, codes))
         passes["requirements_satisfiable"] = all(
@@ -93,24 +94,30 @@ def judge(
             known = sorted(filter(None, firsts))
             if len(known) >= one.needed:
                 since.append(known[one.needed - 1])
+            elif passes[one.code]:
+                has_undated = True
 
     issued_at = letter.issued_at if letter else None
     failing_own = {
         "requirements_defined": bool(own and not own.groups and passes["requirements_defined"]),
         "learner_identity": not subject.is_identifiable,
         "program_certificate_active": subject.has_lost_certificate,
-        "program_started": not had_started(world, deciding, since, issued_at),
+        "program_started": not (has_undated or had_started(world, deciding, since, issued_at)),
         "evidence_not_after_issue": bool(issued_at and since and max(since) > issued_at),
     }
     own_failed = [c for c, fails in failing_own.items() if fails and c not in subject.waived]
     missing = [c for c, is_met in passes.items() if not is_met and c not in subject.waived]
+    if failing_own["requirements_defined"]:
+        told = {**passes, "requirements_defined": False}
+    else:
+        told = passes
     return Expected(
         verdict=(verdict := verdict_of(passes, own_failed, missing)),
         failed_checks=(*own_failed, *missing),
         planned_action=action_for(letter, verdict, own_failed),
         completed_at=max(since, default=None),
         statuses={
-            **{code: status(code, is_met, subject) for code, is_met in passes.items()},
+            **{code: status(code, is_met, subject) for code, is_met in told.items()},
             **{code: status(code, not failing_own[code], subject) for code in OWN_CHECKS},
         },
     )
@@ -138,7 +145,7 @@ def verdict_of(passes: dict[str, bool], own_failed: list[str], missing: list[str
         return "invalid"
     if not missing:
         return "valid"
-    return "invalid" if passes["requirements_satisfiable"] else "indeterminate"
+    return "indeterminate" if "requirements_satisfiable" in missing else "invalid"
 
 
 def action_for(letter: Letter | None, verdict: str, own_failed: list[str]) -> str:

@@ -118,6 +118,9 @@ def test_a_learner_has_one_letter_of_a_program(letter: ProgramLetter) -> None:
         {"issued_at": AT + DAY},
         {"evidence": {"other": []}},
         {"recipient_name": "Somebody Else"},
+        {"state_reason": "other"},
+        {"issued_via": "import"},
+        {"ruleset_version": 9},
         {"state": "suspended", "version": 3},
     ],
 )
@@ -137,6 +140,15 @@ def test_the_event_must_tell_the_same_state(letter: ProgramLetter, to_state: str
         ProgramLetter.objects.update(state="suspended", version=3)
 
     assert refused(update) == "letter_change_has_event"
+
+
+def test_an_event_without_a_change_is_refused(letter: ProgramLetter) -> None:
+    def invent() -> None:
+        LetterEvent.objects.create(
+            letter=letter, letter_version=3, action="suspended", to_state="suspended", at=AT
+        )
+
+    assert refused(invent) == "letter_event_has_change"
 
 
 def test_each_version_has_one_event(letter: ProgramLetter) -> None:

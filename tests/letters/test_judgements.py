@@ -17,7 +17,13 @@ from letters.models import LetterWaiver, ProgramLetter
 from letters.selectors import Judgement, judge, judge_learner, judge_letter, judged_letters
 from letters.services import waive_check
 from programs.enums import CertificateSource
-from programs.models import Program, ProgramCertificate, ProgramRequirementsVersion
+from programs.models import (
+    CourseGrade,
+    CourseRun,
+    Program,
+    ProgramCertificate,
+    ProgramRequirementsVersion,
+)
 from programs.services import include_runs
 from tests.letters import oracle
 from tests.letters.factories import (
@@ -187,6 +193,29 @@ def test_a_certificate_that_the_portal_itself_took_back_decides_nothing() -> Non
 
 
 # --- Waivers -----------------------------------------------------------------------------------
+
+
+def test_an_undated_result_says_nothing_against_the_date_of_a_letter() -> None:
+    program, run = one_course_program()
+    (learner,) = graduates(run)
+    CourseGrade.objects.update(graded_at=None, is_final=True)
+    CourseRun.objects.update(end_date=AT + 900 * DAY)
+
+    judgement = judge_learner(user_id=learner.pk, program_id=program.pk, at=AT)
+    (letter,) = issue(program, learner)
+    judged = judge_letter(letter, at=AT)
+
+    assert (judgement.verdict, judgement.completed_at) == ("valid", None)
+    assert (judged.failed_checks, judged.planned_action) == ((), "none")
+
+
+def test_waiving_that_no_run_can_meet_it_lets_the_rest_decide() -> None:
+    program, run = one_course_program()
+    (letter,) = issue(program, *graduates(run))
+    include_runs(program=program, course_run_ids=[], by=BY)
+    waive_check(user=letter.user, program_id=program.pk, code="requirements_satisfiable", by=BY)
+
+    assert judge_letter(letter, at=AT).verdict == "invalid"
 
 
 def test_a_waived_check_does_not_count() -> None:

@@ -17,7 +17,7 @@ from letters.services import (
     saved_uuid,
     waive_check,
 )
-from programs.models import Program
+from programs.models import CourseGrade, Program
 from tests.letters.conftest import Statements
 from tests.letters.factories import (
     BY,
@@ -31,7 +31,13 @@ from tests.letters.factories import (
     states,
     story,
 )
-from tests.programs.factories import AT, LearnerFactory, ProgramEnrollmentFactory, ProgramFactory
+from tests.programs.factories import (
+    AT,
+    RUN_ENDS,
+    LearnerFactory,
+    ProgramEnrollmentFactory,
+    ProgramFactory,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -214,3 +220,18 @@ def test_statements_do_not_grow_with_the_learners(statements: Statements) -> Non
         issue_to(program, *learners[1:])
 
     assert len(for_one) == len(for_many) <= 14
+
+
+def test_no_letter_is_dated_before_its_requirements_were_met() -> None:
+    program, run = one_course_program()
+    (learner,) = graduates(run)
+    CourseGrade.objects.update(is_final=True)
+    by = by_at(RUN_ENDS - DAY)
+
+    tally = issue_letters(
+        program_id=program.pk, user_ids=[learner.pk], run=new_run(RunKind.ISSUE, by=by), by=by
+    )
+
+    assert (tally.issued, tally.pending, tally.not_eligible) == (0, 0, 1)
+    assert tally.reasons == {"evidence_not_after_issue": 1}
+    assert not ProgramLetter.objects.exists()
