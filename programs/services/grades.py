@@ -33,11 +33,15 @@ class GradeRecord:
 def record_grades(records: Iterable[GradeRecord], *, by: Attribution) -> int:
     """Store grades, new or changed; returns how many of them changed anything.
 
-    The last of several records of one learner and run counts. A record whose
-    `lms_last_updated_at` is older than the stored one, or missing where one is stored, is ignored.
-    Announces `course_grade_changed` for what changed.
+    A record whose `lms_last_updated_at` is older than the stored one, or missing where one is
+    stored, is ignored. Of several records of one learner and run the one counts that would remain
+    if they were recorded one after the other. Announces `course_grade_changed` for what changed.
     """
-    latest = {(record.user_id, record.course_run_id): record for record in records}
+    latest: dict[tuple[int, int], GradeRecord] = {}
+    for record in records:
+        key = (record.user_id, record.course_run_id)
+        if key not in latest or _replaces(record, latest[key]):
+            latest[key] = record
     passing = dict(
         CourseRun.objects.filter(pk__in={run_id for _, run_id in latest}).values_list(
             "pk", "passing_grade"
@@ -73,6 +77,16 @@ def delete_grades(*, grade_ids: Sequence[int], by: Attribution) -> int:
     facts = tuple(RunFact(*values) for values in deleted)
     announce(course_grade_changed, facts, at=by.at, actor=by.actor, cause=by.cause)
     return len(facts)
+
+
+def _replaces(news: GradeRecord, known: GradeRecord) -> bool:
+    """Whether `news` would overwrite `known`, were it stored: `upsert_with_history`'s `newer`."""
+    if known.lms_last_updated_at is None:
+        return True
+    return (
+        news.lms_last_updated_at is not None
+        and news.lms_last_updated_at >= known.lms_last_updated_at
+    )
 
 
 def passes(percent_grade: Decimal | None, *, passing_grade: Decimal) -> bool:
