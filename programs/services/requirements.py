@@ -57,7 +57,7 @@ def define_requirements(
 ) -> ProgramRequirementsVersion:
     """Make these the program's requirements from `effective_from` on; `by.at` if it is None.
 
-    Earlier versions stay as they are; the latest is returned when it says the same already. No
+    Earlier versions stay as they are; the latest is returned when it says the same by then. No
     groups at all says that the program has no requirements: nobody completes it. Raises
     `ImpossibleRequirementsError` when a group cannot be met, when a course stands in two groups,
     when there are two cores, and when the latest version takes effect later than this one.
@@ -65,15 +65,15 @@ def define_requirements(
     _check_possible(groups)
     Program.objects.select_for_update(no_key=True).get(pk=program.pk)
     latest = program.requirements_versions.order_by("number").last()
-    if latest is not None and requirements_of(latest) == list(groups):
-        return latest
-
     begins_at = effective_from or by.at
     if latest is not None and begins_at < latest.effective_from:
         raise ImpossibleRequirementsError(
             f"Version {latest.number} takes effect on {latest.effective_from:%Y-%m-%d}: the next"
             " one cannot take effect before it."
         )
+    if latest is not None and requirements_of(latest) == list(groups):
+        return latest
+
     version = ProgramRequirementsVersion.objects.create(
         program=program,
         number=latest.number + 1 if latest else 1,

@@ -1,6 +1,6 @@
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from io import StringIO
 from pathlib import Path
@@ -26,7 +26,7 @@ from programs.models import (
     ProgramEnrollment,
 )
 from programs.selectors import completed_learners
-from programs.services import RequiredGroup, define_requirements
+from programs.services import RequiredGroup, define_requirements, requirements_of
 from programs.signals import ProgramChange
 from tests.programs.conftest import Announcement
 from tests.programs.factories import AT, BY, CourseFactory, CourseRunFactory, LearnerFactory
@@ -480,6 +480,20 @@ def test_requirements_that_were_edited_become_the_files_again_from_now_on(load: 
     latest = program.requirements_versions.get(number=3)
     assert latest.effective_from > edited.effective_from
     assert latest.groups.count() == 2
+
+
+def test_requirements_that_take_effect_later_are_told_again_in_peace(load: Import) -> None:
+    files = [program_record()], []
+    load(*files)
+    program = Program.objects.get()
+    groups = requirements_of(program.requirements_versions.get())
+    define_requirements(program=program, groups=[], by=BY)
+    define_requirements(program=program, groups=groups, by=BY)
+
+    summary, told = load(*files, "--as-of", (AT - timedelta(days=1)).isoformat())
+
+    assert (summary["programs"], told) == (NOTHING | {"unchanged": 1}, [])
+    assert program.requirements_versions.count() == 3
 
 
 # --- Bad records -----------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -160,15 +160,29 @@ def test_only_news_that_is_not_older_replaces_a_dated_grade(
     assert CourseGrade.objects.get().percent_grade == Decimal("0.8" if is_taken else "0.7")
 
 
-def test_the_last_of_several_records_of_one_learner_and_run_counts(
-    learner: User, run: CourseRun
-) -> None:
-    records = [GradeRecord(learner.pk, run.pk, Decimal(text)) for text in ("0.1", "0.9")]
+SENT = [None, AT, AT + timedelta(days=1)]
 
-    changed = record_grades(records, by=BY)
+
+@pytest.mark.parametrize("first", SENT)
+@pytest.mark.parametrize("second", SENT)
+def test_several_records_of_one_grade_come_to_the_same_at_once_and_one_by_one(
+    learner: User, run: CourseRun, first: datetime | None, second: datetime | None
+) -> None:
+    def records(key: CourseRun) -> list[GradeRecord]:
+        return [
+            GradeRecord(learner.pk, key.pk, Decimal(text), lms_last_updated_at=sent)
+            for text, sent in (("0.1", first), ("0.9", second))
+        ]
+
+    changed = record_grades(records(run), by=BY)
+    another = CourseRunFactory.create()
+    for record in records(another):
+        record_grades([record], by=BY)
 
     assert changed == 1
-    assert CourseGrade.objects.get().percent_grade == Decimal("0.9")
+    at_once, one_by_one = CourseGrade.objects.order_by("course_run_id")
+    assert at_once.percent_grade == one_by_one.percent_grade
+    assert at_once.lms_last_updated_at == one_by_one.lms_last_updated_at
 
 
 def test_a_percentage_beyond_the_scale_is_refused(learner: User, run: CourseRun) -> None:
@@ -195,7 +209,9 @@ def test_deletes_a_grade_and_keeps_its_history(
 
 
 def test_no_grades_are_no_statement_beyond_the_transaction(announced: list[Announcement]) -> None:
-    assert record_grades([], by=BY) == 0
+    savepoint_and_release = 2
+
+    assert statements(lambda: record_grades([], by=BY)) == savepoint_and_release
     assert announced == []
 
 
@@ -384,12 +400,17 @@ def test_requirements_can_be_taken_away() -> None:
     assert (version.number, requirements_of(version)) == (2, [])
 
 
-def test_a_version_cannot_take_effect_before_the_one_that_it_replaces() -> None:
-    program = program_requiring(core=[CourseFactory.create()], effective_from=AT)
+@pytest.mark.parametrize("are_the_same", [False, True])
+def test_a_version_cannot_take_effect_before_the_one_that_it_replaces(are_the_same: bool) -> None:
+    course = CourseFactory.create()
+    program = program_requiring(core=[course], effective_from=AT)
 
     with pytest.raises(ImpossibleRequirementsError, match="Version 1 takes effect on 2025-06-01"):
         define_requirements(
-            program=program, groups=[], by=BY, effective_from=AT - timedelta(microseconds=1)
+            program=program,
+            groups=[RequiredGroup((course.pk,))] if are_the_same else [],
+            by=BY,
+            effective_from=AT - timedelta(microseconds=1),
         )
 
     assert program.requirements_versions.count() == 1

@@ -135,11 +135,11 @@ def _write_program(program: Program | None, seed: ProgramSeed, *, by: Attributio
         save_with_history(program, by=by)
     run_ids = _run_ids(run.key for run in seed.runs)
     include_runs(program=program, course_run_ids=[run_ids[run.key] for run in seed.runs], by=by)
-    is_first = not program.requirements_versions.exists()
+    latest = program.requirements_versions.order_by("number").last()
     began_at = min([by.at, *(run.start_date for run in seed.runs)])
     define_requirements(
         program=program,
         groups=seed.required_groups(_course_ids(course.key for course in seed.courses)),
-        effective_from=began_at if is_first else by.at,
+        effective_from=max(by.at, latest.effective_from) if latest else began_at,
         by=by,
     )
