@@ -82,9 +82,10 @@ class Completion:
 
     @property
     def completed_at(self) -> datetime | None:
-        """When the last requirement was met; None while incomplete or where no date is known."""
-        dates = [check.met_at for check in self.checks if check.met_at]
-        return max(dates, default=None) if self.is_complete else None
+        """When the last requirement was met; None while incomplete or where a date is unknown."""
+        dates = [check.met_at for check in self.checks if check.evidence]
+        known = [date for date in dates if date]
+        return max(known) if self.is_complete and len(known) == len(dates) else None
 
     @property
     def missing(self) -> list[str]:

@@ -292,6 +292,19 @@ def test_the_core_needs_all_of_its_courses_and_each_elective_set_its_own(learner
     assert judge(learner, program).is_complete
 
 
+def test_a_completion_is_dated_only_if_all_dates_are_known(learner: User) -> None:
+    dated, undated = CourseRunFactory.create(), CourseRunFactory.create(endless=True)
+    program = program_requiring(core=[dated.course, undated.course])
+    for course_run in (dated, undated):
+        GradeFactory.create(user=learner, course_run=course_run)
+
+    verdict = judge(learner, program)
+
+    assert verdict.is_complete
+    assert [check.met_at for check in verdict.checks[2:]] == [RUN_ENDS, None]
+    assert verdict.completed_at is None
+
+
 def test_checks_are_told_in_the_order_of_the_requirements(learner: User) -> None:
     last, first = CourseRunFactory.create(), CourseRunFactory.create()
     program = program_requiring(core=[first.course, last.course])
