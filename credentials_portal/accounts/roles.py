@@ -12,7 +12,7 @@ from django.db.models import F
 ROLES: dict[str, tuple[str, ...]] = {
     # Own the catalog, the requirements and the letters.
     "Registrars": (
-        *("programs.view_*", "programs.add_*", "programs.change_*"),
+        *("programs.view_*", "programs.add_*", "programs.change_*", "programs.delete_coursegrade"),
         *("letters.view_*", "letters.change_*", "letters.add_programlettertemplate"),
         "letters.add_programletterconfiguration",
         *("letters.add_lettersignatory", "letters.delete_lettersignatory"),

@@ -39,6 +39,7 @@ def test_a_member_may_what_the_table_says(db: None) -> None:
 @pytest.mark.parametrize(
     ("permission", "roles"),
     [
+        ("programs.delete_coursegrade", {"Registrars"}),
         ("letters.revoke_letter", {"Registrars"}),
         ("letters.reinstate_letter", {"Registrars"}),
         ("letters.waive_letter_check", {"Registrars"}),
