@@ -384,6 +384,37 @@ def test_a_dry_run_tells_the_same_and_writes_nothing(load: Import) -> None:
     assert JobRun.objects.count() == 1
 
 
+def test_a_dry_run_counts_once_what_two_programs_share(load: Import) -> None:
+    programs = [program_record(), program_record(title="Spinning")]
+
+    dry = load(programs, [], "--dry-run")
+    real = load(programs, [])
+
+    assert dry == real
+    assert real[0]["courses"] == {"created": 4, "changed": 0, "unchanged": 4}
+    assert real[0]["course_runs"] == {"created": 4, "changed": 0, "unchanged": 4}
+
+
+@pytest.mark.parametrize("dry_run", [[], ["--dry-run"]], ids=["real", "dry"])
+@pytest.mark.parametrize(
+    ("course", "reason"),
+    [
+        (course_record(1) | {"title": "Else"}, "the course Loom+W+1"),
+        (course_record(1, run_record(key_of(1), title="Else")), f"the run {key_of(1)}"),
+    ],
+    ids=["course", "run"],
+)
+def test_two_programs_must_tell_the_same_of_what_they_share(
+    load: Import, course: Record, reason: str, dry_run: list[str]
+) -> None:
+    shared = program_record(title="Spinning", courses=[course], elective_sets=[])
+
+    summary, told = load([program_record(), shared], [], *dry_run)
+
+    assert told == [f"programs.json[1]: another program of the file tells otherwise of {reason}"]
+    assert summary["programs"] == NOTHING | {"created": 1}
+
+
 def test_a_dry_run_over_what_is_there_tells_the_same(load: Import) -> None:
     load([program_record()], [user_record("ada")])
     moved = run_record(key_of(1), end_date="2190-01-01T00:00:00Z")
@@ -483,14 +514,13 @@ def test_requirements_that_were_edited_become_the_files_again_from_now_on(load: 
 
 
 def test_requirements_that_take_effect_later_are_told_again_in_peace(load: Import) -> None:
-    files = [program_record()], []
-    load(*files)
+    load([program_record()], [])
     program = Program.objects.get()
     groups = requirements_of(program.requirements_versions.get())
     define_requirements(program=program, groups=[], by=BY)
     define_requirements(program=program, groups=groups, by=BY)
 
-    summary, told = load(*files, "--as-of", (AT - timedelta(days=1)).isoformat())
+    summary, told = load([program_record()], [], "--as-of", (AT - timedelta(days=1)).isoformat())
 
     assert (summary["programs"], told) == (NOTHING | {"unchanged": 1}, [])
     assert program.requirements_versions.count() == 3

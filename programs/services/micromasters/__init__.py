@@ -53,8 +53,9 @@ class MicroMastersImport:
             seed = program_seed(record)
             if seed.title in self._loaded:
                 raise RecordError("another program of the file has this title")
-            self._refuse_moved_runs(seed)
-            self.tally.merge(load_program(seed, by=self.by, is_dry_run=self.is_dry_run))
+            loaded = self._loaded.values()
+            tally = load_program(seed, loaded=loaded, by=self.by, is_dry_run=self.is_dry_run)
+            self.tally.merge(tally)
         except (DomainError, IntegrityError, DataError) as error:
             self._reject(PROGRAMS, index, error)
         else:
@@ -106,18 +107,6 @@ class MicroMastersImport:
                 emails.add(learner.email)
                 usernames.add(learner.username)
                 yield learner
-
-    def _refuse_moved_runs(self, seed: ProgramSeed) -> None:
-        course_of = {
-            run.key: course.key
-            for loaded in self._loaded.values()
-            for course in loaded.courses
-            for run in course.runs
-        }
-        for course in seed.courses:
-            for run in course.runs:
-                if course_of.get(run.key, course.key) != course.key:
-                    raise RecordError(f"the run {run.key} belongs to another course")
 
     def _reject(self, file: str, index: int, error: Exception) -> None:
         self.rejected.append(Rejected(file, index, _reason(error)))

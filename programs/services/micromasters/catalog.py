@@ -16,24 +16,31 @@ RUN_FIELDS = ("start_date", "end_date", "enrollment_start", "enrollment_end")
 
 @retry_conflicts
 @transaction.atomic
-def load_program(seed: ProgramSeed, *, by: Attribution, is_dry_run: bool) -> Tally:
+def load_program(
+    seed: ProgramSeed, *, loaded: Iterable[ProgramSeed], by: Attribution, is_dry_run: bool
+) -> Tally:
     """Make the portal say what the file says of one program; returns what that changes.
 
+    `loaded` are the programs of the file before it; in a dry run they are not in the database.
     Its first requirements take effect when its first run began, so that whatever is dated later
     is judged by them; other requirements later on take effect at `by.at`. Raises `RecordError`
-    for a run that stands under another course already.
+    for a run that stands under another course already, and for a course or run of which one
+    of `loaded` tells otherwise.
     """
-    wanted_courses = {course.key: {"title": course.title} for course in seed.courses}
-    wanted_runs = {run.key: _run_row(course, run) for course in seed.courses for run in course.runs}
-    stored_runs = _stored_runs(wanted_runs)
-    for key, row in stored_runs.items():
-        if row["course"] != wanted_runs[key]["course"]:
+    wanted_courses, wanted_runs = _rows([seed])
+    told_courses, told_runs = _rows(loaded)
+    stored_courses = {**_stored_courses(wanted_courses), **told_courses}
+    stored_runs = {**_stored_runs(wanted_runs), **told_runs}
+    for key in wanted_runs.keys() & stored_runs.keys():
+        if stored_runs[key]["course"] != wanted_runs[key]["course"]:
             raise RecordError(f"the run {key} belongs to another course")
+    _refuse_other("course", wanted_courses, told_courses)
+    _refuse_other("run", wanted_runs, told_runs)
 
     tally = Tally()
     program = Program.objects.filter(uuid=seed.uuid).first()
     tally.add("programs", _state(program, seed))
-    courses = tally.compare("courses", wanted_courses, _stored_courses(wanted_courses))
+    courses = tally.compare("courses", wanted_courses, stored_courses)
     runs = tally.compare("course_runs", wanted_runs, stored_runs)
     if not is_dry_run:
         _write_courses({key: wanted_courses[key] for key in courses}, by=by)
@@ -41,8 +48,8 @@ def load_program(seed: ProgramSeed, *, by: Attribution, is_dry_run: bool) -> Tal
         _write_program(program, seed, by=by)
         moved = {
             key
-            for key, row in stored_runs.items()
-            if row["end_date"] != wanted_runs[key]["end_date"]
+            for key, row in wanted_runs.items()
+            if key in stored_runs and row["end_date"] != stored_runs[key]["end_date"]
         }
         announce_changed_runs(_run_ids(moved).values(), by=by)
     return tally
@@ -67,6 +74,21 @@ def _stored_runs(keys: Iterable[str]) -> dict[str, Row]:
         }
         for run in stored
     }
+
+
+def _rows(seeds: Iterable[ProgramSeed]) -> tuple[dict[str, Row], dict[str, Row]]:
+    """Courses and runs by key, in the form in which the stored ones are read."""
+    courses = [course for seed in seeds for course in seed.courses]
+    return (
+        {course.key: {"title": course.title} for course in courses},
+        {run.key: _run_row(course, run) for course in courses for run in course.runs},
+    )
+
+
+def _refuse_other(what: str, wanted: Mapping[str, Row], told: Mapping[str, Row]) -> None:
+    for key, row in wanted.items():
+        if told.get(key, row) != row:
+            raise RecordError(f"another program of the file tells otherwise of the {what} {key}")
 
 
 def _run_row(course: CourseSeed, run: RunSeed) -> Row:
