@@ -21,21 +21,25 @@ def retire_letters(*, names: Mapping[int, Sequence[str]], by: Attribution) -> No
     """Take the letters of people who leave out of sight, for good, and who they were off them.
 
     `names` gives their former names by user id. Those are also erased from what staff wrote
-    about others. Rows, uuids, dates and the audit's order stay.
+    about others. Rows, uuids, dates and the audit's order stay: a letter that was revoked keeps
+    the date. Letters of people who left before get no second event.
     """
     letters = (
         ProgramLetter.objects.filter(user_id__in=names)
+        .exclude(state=LetterState.REVOKED, state_reason=USER_RETIRED)
         .order_by("pk")
         .select_for_update(of=("self",), no_key=True)
     )
     changes = []
     for letter in letters:
+        is_revoked = letter.state == LetterState.REVOKED
         values = {
             "state": LetterState.REVOKED,
             "state_reason": USER_RETIRED,
             "state_note": "",
             "recipient_name": "",
-            "revoked_at": letter.revoked_at or by.at,
+            "revoked_at": letter.revoked_at if is_revoked else by.at,
+            "revoked_by_id": letter.revoked_by_id if is_revoked else by.actor and by.actor.pk,
             "revocation_reason": USER_RETIRED,
         }
         changes.append(Change(letter, LetterAction.RETIRED, values, reason=USER_RETIRED))

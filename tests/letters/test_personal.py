@@ -1,5 +1,6 @@
 """Who leaves is forgotten: in their own letters, and in what staff wrote about others."""
 
+from datetime import datetime
 from uuid import uuid4
 
 import pytest
@@ -13,8 +14,9 @@ from credentials_portal.core.history import Attribution
 from letters import services
 from letters.enums import LetterState
 from letters.models import LetterEvent, ProgramLetter
-from letters.services import LetterRecord, PlanScope
+from letters.services import LetterRecord
 from programs.models import Program
+from tests.letters.factories import DAY, planned
 from tests.programs.factories import (
     AT,
     RUN_ENDS,
@@ -51,8 +53,8 @@ def revoke(letter: ProgramLetter, reason: str) -> None:
     services.revoke_letter(letter_uuid=letter.uuid, by=Attribution(at=AT, reason=reason))
 
 
-def retire(user: User) -> None:
-    retire_user(user=user, at=AT, actor=None, reason="Asked to leave.")
+def retire(user: User, *, at: datetime = AT, actor: User | None = None) -> None:
+    retire_user(user=user, at=at, actor=actor, reason="Asked to leave.")
 
 
 def rows_that_tell(*names: str) -> list[str]:
@@ -73,14 +75,12 @@ def rows_that_tell(*names: str) -> list[str]:
 def test_nothing_tells_who_had_the_letter(lena: User, program: Program) -> None:
     letter = letter_of(lena, program)
     by = Attribution(at=AT, reason="Lena Lovelace wrote to us.")
+    services.approve_plan(planned(), by=by)
     services.waive_check(user=lena, program_id=program.pk, code="core_course:MITx+6.00", by=by)
     revoke(letter, "lena copied")
     services.reinstate_letter(letter_uuid=letter.uuid, by=by)
     User.objects.filter(pk=lena.pk).update(full_name="Lena Married")
     lena.refresh_from_db()
-    plan = services.start_plan(PlanScope(), by=by)
-    services.finish_plan(plan, at=AT, is_complete=True)
-    services.approve_plan(plan, by=by)
     assert len(rows_that_tell("lena", "lovelace")) == 4
 
     retire(lena)
@@ -105,6 +105,46 @@ def test_the_letter_stays_and_is_withdrawn_for_good(lena: User, program: Program
         ("retired", ""),
     ]
     assert events[1][2] == {"state": "active", "state_reason": "", "revoked_at": None}
+
+
+def test_a_revoked_letter_stays_withdrawn_since_then(lena: User, program: Program) -> None:
+    letter = letter_of(lena, program)
+    operator = LearnerFactory.create()
+    by = Attribution(at=AT, actor=operator, reason="Copied.")
+    services.revoke_letter(letter_uuid=letter.uuid, by=by)
+
+    retire(lena, at=AT + DAY, actor=LearnerFactory.create())
+
+    letter.refresh_from_db()
+    assert (letter.revoked_at, letter.revoked_by) == (AT, operator)
+
+
+def test_a_letter_that_was_reinstated_is_withdrawn_since_its_holder_left(
+    lena: User, program: Program
+) -> None:
+    letter = letter_of(lena, program)
+    by = Attribution(at=AT, actor=LearnerFactory.create(), reason="Copied.")
+    services.waive_check(user=lena, program_id=program.pk, code="core_course:MITx+6.00", by=by)
+    services.revoke_letter(letter_uuid=letter.uuid, by=by)
+    services.reinstate_letter(letter_uuid=letter.uuid, by=by)
+    operator = LearnerFactory.create()
+
+    retire(lena, at=AT + DAY, actor=operator)
+
+    letter.refresh_from_db()
+    assert (letter.revoked_at, letter.revoked_by) == (AT + DAY, operator)
+
+
+def test_who_left_leaves_once(lena: User, program: Program) -> None:
+    letter = letter_of(lena, program)
+    names = {lena.pk: (lena.username, lena.full_name)}
+    services.retire_letters(names=names, by=Attribution(at=AT))
+
+    services.retire_letters(names=names, by=Attribution(at=AT + DAY))
+
+    letter.refresh_from_db()
+    assert [event.action for event in letter.events.all()] == ["imported", "retired"]
+    assert (letter.version, letter.revoked_at) == (2, AT)
 
 
 def test_erases_the_name_from_notes_about_others(lena: User, program: Program) -> None:
