@@ -16,11 +16,13 @@ from letters.services import (
     apply_page,
     approve_plan,
     check_cap,
+    finish_apply,
     finish_plan,
     page_end,
     plan_page,
     preview_apply,
     preview_rollback,
+    reinstate_letter,
     require_letters,
     revoke_letter,
     roll_back_page,
@@ -36,6 +38,7 @@ from tests.letters.conftest import Statements
 from tests.letters.factories import (
     BY,
     DAY,
+    GRACE,
     HOUR,
     applied,
     by_at,
@@ -300,6 +303,23 @@ def test_a_plan_that_was_applied_passes_any_cap(false_letters: list[ProgramLette
     check_cap(plan, cap=Cap(max_changes=0))
 
 
+def test_pieces_of_a_plan_add_up_under_the_cap(
+    run: CourseRun, false_letters: list[ProgramLetter], good: ProgramLetter
+) -> None:
+    User.objects.filter(pk=good.user_id).update(full_name="")
+    plan = approve_plan(planned(), by=BY)
+    failing = f"core_course:{run.course.key}"
+    check_cap(plan, cap=Cap(max_percent=75), only=failing)
+    check_cap(plan, cap=Cap(max_percent=25), only="learner_identity")
+    apply_page(run=plan, size=10, by=BY, only=failing)
+
+    check_cap(plan, cap=Cap(max_changes=4), only="learner_identity")
+    with pytest.raises(CapExceededError):
+        check_cap(plan, cap=Cap(max_changes=3), only="learner_identity")
+    with pytest.raises(CapExceededError):
+        check_cap(plan, cap=Cap(max_percent=75), only="learner_identity")
+
+
 # --- Apply -------------------------------------------------------------------------------------
 
 
@@ -334,11 +354,39 @@ def test_applying_suspends_with_one_event_each_and_sends_nothing(
 def test_applying_again_changes_nothing(false_letters: list[ProgramLetter]) -> None:
     plan = planned()
     applied(plan)
-    before = rows(*LETTERS)
+    by = by_at(AT, actor=LearnerFactory.create(), reason="Again.")
+    before = rows()
+
+    again = approve_plan(plan, by=by)
+    assert apply_page(run=again, size=10, by=by) == {}
+    finish_apply(again)
+
+    assert rows() == before
+
+
+def test_who_goes_on_without_a_word_leaves_the_approval(
+    run: CourseRun, false_letters: list[ProgramLetter]
+) -> None:
+    first, second = LearnerFactory.create_batch(2)
+    plan = planned()
+
+    approve_plan(plan, by=by_at(AT, actor=first, reason="False since 2019."))
+    approve_plan(plan, by=by_at(AT, reason=""))
+    plan.refresh_from_db()
+    assert (plan.approved_by, plan.approval_reason) == (first, "False since 2019.")
+
+    approve_plan(plan, by=by_at(AT, actor=second, reason="All of them."))
+    plan.refresh_from_db()
+    assert (plan.approved_by, plan.approval_reason) == (second, "All of them.")
+
+
+def test_a_plan_that_asks_for_nothing_is_not_applied(good: ProgramLetter) -> None:
+    plan = planned()
 
     assert applied(plan) == {}
 
-    assert rows(*LETTERS) == before
+    plan.refresh_from_db()
+    assert (plan.status, plan.approved_by, plan.approval_reason) == ("done", None, "")
 
 
 def test_every_letter_is_judged_again(
@@ -385,9 +433,15 @@ def test_only_one_check_can_be_applied_first(
     plan = approve_plan(planned(), by=BY)
 
     first = apply_page(run=plan, size=10, by=BY, only="learner_identity")
+    finish_apply(plan)
+    plan.refresh_from_db()
+    status = plan.status
     rest = apply_page(run=plan, size=10, by=BY)
+    finish_apply(plan)
+    plan.refresh_from_db()
 
     assert (first, rest) == ({"changed": 1}, {"changed": 2})
+    assert (status, plan.status) == ("applying", "applied")
     assert story(nameless)[-1][2] == "learner_identity"
 
 
@@ -398,12 +452,62 @@ def test_a_letter_that_the_database_refuses_is_told_and_tried_again(
     refuse_letters_of(false_letters[1].user_id)
 
     assert applied(plan) == {"changed": 2, "failed": 1}
+    plan.refresh_from_db()
+    assert plan.status == "applied"
     assert preview_apply(plan, at=AT) == {"changed": 1}
     refuse_letters_of()
     assert applied(plan) == {"changed": 1}
 
     assert states(*false_letters) == ["suspended"] * 3
     assert outcome_counts(plan) == {"changed": 3}
+
+
+def test_a_plan_does_not_repeat_what_was_rolled_back(false_letters: list[ProgramLetter]) -> None:
+    first, second = planned(), planned()
+    applied(first)
+    roll_back(first)
+
+    assert preview_apply(second, at=AT) == {"skipped": 3}
+    assert applied(second) == {"skipped": 3}
+
+    assert states(*false_letters) == ["active"] * 3
+
+
+@pytest.mark.parametrize("is_named", [False, True])
+def test_a_plan_does_not_undo_what_a_person_decided_since(
+    run: CourseRun, false_letters: list[ProgramLetter], is_named: bool
+) -> None:
+    vouched, *others = false_letters
+    plan = planned()
+    by = by_at(AT, actor=LearnerFactory.create() if is_named else None)
+    revoke_letter(letter_uuid=vouched.uuid, by=by)
+    grade(run, vouched.user)
+    reinstate_letter(letter_uuid=vouched.uuid, by=by)
+    grade(run, vouched.user, percent="0.1", at=AT + HOUR)
+    assert planned(at=AT + HOUR).results.get(letter=vouched).planned_action == "suspend"
+
+    assert preview_apply(plan, at=AT + HOUR) == {"changed": 2, "skipped": 1}
+    assert applied(plan, at=AT + HOUR) == {"changed": 2, "skipped": 1}
+
+    assert states(vouched, *others) == ["active", "suspended", "suspended"]
+
+
+def test_a_plan_holds_for_what_only_the_portal_changed_since(
+    run: CourseRun, good: ProgramLetter
+) -> None:
+    grade(run, good.user, percent="0.1", at=AT - 2 * GRACE)
+    plan = planned()
+    revalidate(AT)
+    revalidate(AT + GRACE)
+    grade(run, good.user, at=AT + GRACE)
+    revalidate(AT + GRACE)
+    grade(run, good.user, percent="0.1", at=AT + GRACE + HOUR)
+    assert [action for action, *_rest in story(good)][-2:] == ["suspended", "lifted"]
+
+    assert preview_apply(plan, at=AT + GRACE + HOUR) == {"changed": 1}
+    assert applied(plan, at=AT + GRACE + HOUR) == {"changed": 1}
+
+    assert states(good) == ["suspended"]
 
 
 def test_a_plan_of_older_rules_is_refused(false_letters: list[ProgramLetter]) -> None:
@@ -464,6 +568,39 @@ def test_a_rollback_keeps_what_a_person_touched_since(
 
     assert states(revoked, waived, untouched) == ["revoked", "active", "active"]
     assert outcome_counts(plan) == {"kept": 1, "restored": 2}
+
+
+def test_a_letter_that_the_database_refuses_stops_no_rollback(
+    false_letters: list[ProgramLetter], refuse_letters_of: Callable[..., None]
+) -> None:
+    plan = planned()
+    applied(plan)
+    refuse_letters_of(false_letters[1].user_id)
+
+    assert roll_back(plan) == {"restored": 2, "failed": 1}
+    assert states(*false_letters) == ["active", "suspended", "active"]
+    assert outcome_counts(plan) == {"restored": 2, "failed": 1}
+    assert preview_rollback(plan) == {"restored": 1}
+    refuse_letters_of()
+    assert roll_back(plan) == {"restored": 1}
+
+    assert states(*false_letters) == ["active"] * 3
+    assert outcome_counts(plan) == {"restored": 3}
+
+
+def test_what_could_not_be_applied_is_not_rolled_back(
+    false_letters: list[ProgramLetter], refuse_letters_of: Callable[..., None]
+) -> None:
+    plan = planned()
+    refuse_letters_of(false_letters[1].user_id)
+    applied(plan)
+    refuse_letters_of()
+
+    assert preview_rollback(plan) == {"restored": 2}
+    assert roll_back(plan) == {"restored": 2}
+
+    assert story(false_letters[1])[-1][0] == "imported"
+    assert outcome_counts(plan) == {"restored": 2, "failed": 1}
 
 
 def test_a_plan_that_was_not_applied_is_not_rolled_back(

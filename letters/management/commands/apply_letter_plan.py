@@ -35,7 +35,7 @@ class Command(OperatorCommand):
         if run.dry_run:
             outcomes = services.preview_apply(plan, at=run.at, only=only)
         else:
-            plan = services.approve_plan(plan, by=by)
+            plan = services.approve_plan(plan, by=by, only=only)
             outcomes = run.until_done(
                 lambda: services.apply_page(run=plan, size=size, by=by, only=only)
             )
