@@ -1,5 +1,6 @@
 import re
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.contrib.auth.forms import PasswordResetForm
@@ -27,7 +28,7 @@ class FindLetter(forms.Form):
             raise ValidationError(
                 _("This holds no letter id. An id has 32 letters and digits in five groups.")
             )
-        return found[0].lower()
+        return str(UUID(found[0]))
 
     def verification_path(self) -> str:
         # Not reversed: the path is printed on letters, so it can never change.

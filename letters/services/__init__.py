@@ -8,6 +8,7 @@ from letters.services.applying import (
     preview_apply,
     preview_rollback,
     require_applicable,
+    require_rollbackable,
     roll_back_page,
     start_rollback,
 )
@@ -102,6 +103,7 @@ __all__ = [
     "release_run",
     "require_applicable",
     "require_letters",
+    "require_rollbackable",
     "retire_letters",
     "revalidate_page",
     "revoke_letter",

@@ -123,7 +123,7 @@ LINES = {
     "issue_letters": "issue_letters --program {program}",
     "validate_letters": "validate_letters",
     "apply_letter_plan": "apply_letter_plan {plan} --yes-really --reason False.",
-    "rollback_letter_run": "rollback_letter_run {applied}",
+    "rollback_letter_run": "rollback_letter_run {applied} --reason Undone.",
     "revalidate_letters": "revalidate_letters --sweep",
     "release": "revalidate_letters --release {held} --reason Seen.",
     "revoke_letter": "revoke_letter {good} --reason Copied.",
@@ -220,9 +220,13 @@ NOBODY = UUID("00000000-0000-4000-8000-000000000000")
         ("issue_letters --program 0", "There is no program 0."),
         ("issue_letters --program five", "“five” is neither a uuid nor a number."),
         (f"validate_letters --program {NOBODY}", f"There is no program {NOBODY}."),
+        ("issue_letters --program=", "“” is neither a uuid nor a number."),
+        ("validate_letters --program=", "“” is neither a uuid nor a number."),
+        ("revalidate_letters --program=", "“” is neither a uuid nor a number."),
         (f"validate_letters --letter {NOBODY}", f"There is no letter {NOBODY}."),
         (f"apply_letter_plan {NOBODY}", f"There is no run {NOBODY}."),
-        (f"rollback_letter_run {NOBODY}", f"There is no run {NOBODY}."),
+        (f"rollback_letter_run {NOBODY} --reason x", f"There is no run {NOBODY}."),
+        ("rollback_letter_run {applied} --reason=", "Say why: a reason is required."),
         (f"revalidate_letters --program {NOBODY}", f"There is no program {NOBODY}."),
         (f"revalidate_letters --release {NOBODY} --reason x", f"There is no run {NOBODY}."),
         ("revalidate_letters --release {held}", "--release needs --reason."),
@@ -233,6 +237,10 @@ NOBODY = UUID("00000000-0000-4000-8000-000000000000")
         ("validate_letters --actor nobody", "--actor: there is no active user of this name."),
         (
             "revalidate_letters --release {held} --reason x --sweep",
+            "--release takes neither --sweep nor --program: it names a run.",
+        ),
+        (
+            "revalidate_letters --release {held} --reason x --program=",
             "--release takes neither --sweep nor --program: it names a run.",
         ),
         ("apply_letter_plan {plan} --yes-really", "--yes-really needs --reason."),
@@ -263,7 +271,8 @@ def test_wrong_use_is_refused(world: World, line: str, message: str) -> None:
         ("apply_letter_plan nonsense", "'nonsense' is no uuid."),
         ("apply_letter_plan", "the following arguments are required: RUN"),
         (f"apply_letter_plan {NOBODY} --max-percent 101", "is no number from 0 to 100."),
-        ("rollback_letter_run nonsense", "'nonsense' is no uuid."),
+        ("rollback_letter_run nonsense --reason x", "'nonsense' is no uuid."),
+        (f"rollback_letter_run {NOBODY}", "the following arguments are required: --reason"),
         ("revalidate_letters --release nonsense", "'nonsense' is no uuid."),
         ("revoke_letter nonsense --reason x", "'nonsense' is no uuid."),
         (f"revoke_letter {NOBODY}", "the following arguments are required: --reason"),
@@ -418,6 +427,22 @@ def test_letters_are_named_in_a_file(world: World, tmp_path: Path) -> None:
     none = run_command("validate_letters", "--ids-file", empty)
 
     assert (some.summary["total"], none.summary["total"]) == (2, 0)
+
+
+@pytest.mark.parametrize("dry", [False, True])
+def test_a_letter_that_is_named_is_judged_in_any_state(
+    world: World, tmp_path: Path, dry: bool
+) -> None:
+    file = tmp_path / "ids.txt"
+    file.write_text(str(world.revoked.uuid))
+    options = ["--dry-run"] * dry
+
+    named = run_in(world, "validate_letters --letter {revoked}", *options)
+    listed = run_command("validate_letters", "--ids-file", file, *options)
+    active = run_in(world, "validate_letters --letter {revoked} --state active", *options)
+
+    assert [ran.summary["total"] for ran in (named, listed, active)] == [1, 1, 0]
+    assert named.summary["actions"] == {}
 
 
 @pytest.mark.parametrize(
@@ -658,6 +683,18 @@ def test_an_application_goes_on_where_it_was_interrupted(world: World) -> None:
     assert (first.code, first.summary["changed"]) == (4, 1)
     assert (again.code, again.summary["changed"]) == (0, 2)
     assert LetterEvent.objects.filter(run=world.plan).count() == 3
+
+
+@pytest.mark.parametrize("dry", [False, True])
+@pytest.mark.parametrize(("run", "told"), [("plan", "plan, done"), ("held", "issue, holding")])
+def test_only_what_was_applied_is_rolled_back(world: World, run: str, told: str, dry: bool) -> None:
+    before = rows("letters_programletter", "letters_lettervalidationrun")
+
+    ran = run_in(world, f"rollback_letter_run {{{run}}} --reason x", *["--dry-run"] * dry)
+
+    uuid = getattr(world, run).uuid
+    assert (ran.code, ran.error) == (2, f"Run {uuid} ({told}) was not applied.")
+    assert rows(*before) == before
 
 
 def test_a_rollback_goes_on_where_it_was_interrupted(world: World) -> None:

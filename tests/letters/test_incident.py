@@ -95,8 +95,8 @@ def test_a_rollback_restores_all_but_what_a_person_touched_since(
     apply(plan)
     revoke_letter(letter_uuid=incident.lost_grade.uuid, by=by_at(AT, reason="Copied."))
 
-    ran = run_command("rollback_letter_run", plan, *AS_OF)
-    again = run_command("rollback_letter_run", plan, *AS_OF)
+    ran = run_command("rollback_letter_run", plan, "--reason", "Early.", *AS_OF)
+    again = run_command("rollback_letter_run", plan, "--reason", "Early.", *AS_OF)
 
     assert (ran.summary["restored"], ran.summary["skipped"]) == (1026, 1)
     assert (again.summary["restored"], again.summary["skipped"]) == (0, 0)

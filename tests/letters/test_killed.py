@@ -103,7 +103,7 @@ def rolling_back(
         assert ran.summary["state_counts"] == {"active": 5}
         assert LetterEvent.objects.filter(run=plan).count() == 10
 
-    return ("rollback_letter_run", plan.uuid, "--batch-size", 2), check
+    return ("rollback_letter_run", plan.uuid, "--reason", "x", "--batch-size", 2), check
 
 
 def issuing(program: Program, run: CourseRun, _folder: Path) -> tuple[tuple[object, ...], Check]:

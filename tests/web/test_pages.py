@@ -59,6 +59,8 @@ def test_home_greets_by_name_and_says_what_will_be_there(client: Client, person:
         f"  {LETTER_UUID.upper()} ",
         f"https://portal.example.org/letter/program/{LETTER_UUID}/",
         f"Letter {LETTER_UUID}, please",
+        LETTER_UUID.replace("-", ""),
+        LETTER_UUID.replace("-", "").upper(),
     ],
 )
 def test_finds_the_letter_in_what_was_pasted(client: Client, pasted: str) -> None:

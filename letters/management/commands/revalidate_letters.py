@@ -35,7 +35,7 @@ class Command(OperatorCommand):
         if run.options["release"]:
             return self._release(run, by)
         identifier = run.options["program"]
-        program_id = programs.program_by_identifier(identifier).pk if identifier else None
+        program_id = None if identifier is None else programs.program_by_identifier(identifier).pk
         opened = self._sweep(run, program_id, by) if run.options["sweep"] else 0
         held_by = services.new_run(RunKind.REVALIDATE, by=by)
         errors = 0
@@ -79,7 +79,7 @@ class Command(OperatorCommand):
     def _release(self, run: CommandRun, by: Attribution) -> Summary:
         if not by.reason.strip():
             raise CommandError("--release needs --reason.")
-        if run.options["sweep"] or run.options["program"]:
+        if run.options["sweep"] or run.options["program"] is not None:
             raise CommandError("--release takes neither --sweep nor --program: it names a run.")
         held = services.run_by_uuid(run.options["release"])
         if run.dry_run:

@@ -31,7 +31,10 @@ class Command(OperatorCommand):
             "--state",
             action="append",
             choices=LetterState.values,
-            help="Only letters in this state (repeatable). Default: all but revoked ones.",
+            help=(
+                "Only letters in this state (repeatable). Default: all but revoked ones;"
+                " of letters that you name, all."
+            ),
         )
         add("--issued-from", type=arguments.instant, metavar="ISO", help="Issued then or later.")
         add("--issued-to", type=arguments.instant, metavar="ISO", help="Issued before then.")
@@ -61,12 +64,14 @@ class Command(OperatorCommand):
 
 def _scope(options: Any) -> PlanScope:
     program = options["program"]
+    named = _letters(options["letter"], options["ids_file"])
+    states = options["state"] or (PlanScope.states if named is None else LetterState.values)
     return PlanScope(
-        program_id=programs.program_by_identifier(program).pk if program else None,
-        states=tuple(LetterState(state) for state in options["state"] or PlanScope.states),
+        program_id=None if program is None else programs.program_by_identifier(program).pk,
+        states=tuple(LetterState(state) for state in states),
         issued_from=options["issued_from"],
         issued_to=options["issued_to"],
-        letter_uuids=_letters(options["letter"], options["ids_file"]),
+        letter_uuids=named,
         against=Against(options["against"]),
     )
 
@@ -74,7 +79,7 @@ def _scope(options: Any) -> PlanScope:
 def _letters(uuids: list[UUID] | None, path: Path | None) -> tuple[UUID, ...] | None:
     if uuids is None and path is None:
         return None
-    named = (*(uuids or ()), *(_read(path) if path else ()))
+    named = (*(uuids or ()), *(_read(path) if path is not None else ()))
     services.require_letters(named)
     return named
 
