@@ -53,6 +53,10 @@ class CourseAdmin(EditedByStaff):
     search_fields = ("title", "key")
     inlines: ClassVar = (CourseOwnerInline,)
 
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        """Checks are named by the key, and with them verdicts and waivers."""
+        return ("key",) if obj else ()
+
 
 @admin.register(CourseRun)
 class CourseRunAdmin(EditedByStaff):

@@ -267,6 +267,16 @@ def test_a_course_is_saved_with_its_owners_and_who_did_it(client: Client, regist
     assert rows_without_true_history(Course) == 0
 
 
+def test_the_key_of_a_course_names_its_checks_and_stays(client: Client, registrar: User) -> None:
+    course = CourseFactory.create(key="Org+C")
+    form = {"key": "Org+D", "title": "Looms", **inline("courseowner_set")}
+
+    client.post(page_of(Course, "change", course.pk), form)
+
+    course.refresh_from_db()
+    assert (course.key, course.title) == ("Org+C", "Looms")
+
+
 def test_modes_of_a_run_are_added_and_taken_away_with_history(
     client: Client, registrar: User
 ) -> None:
