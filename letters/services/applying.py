@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 
 from credentials_portal.core.bisect import in_halves
 from credentials_portal.core.caps import Cap
@@ -39,6 +39,14 @@ logger = logging.getLogger(__name__)
 APPLICABLE = (RunStatus.DONE, RunStatus.APPLYING, RunStatus.APPLIED)
 ROLLBACKABLE = (RunStatus.APPLYING, RunStatus.APPLIED, RunStatus.ROLLED_BACK)
 
+PERSONS_ACTIONS = (
+    LetterAction.RELEASED,
+    LetterAction.REVOKED,
+    LetterAction.REINSTATED,
+    LetterAction.ROLLED_BACK,
+)
+"""Only a person does these, also where a command was not told who."""
+
 
 def require_applicable(run: LetterValidationRun, only: str | None = None) -> None:
     """Raise `ConflictError` for a run that is no finished plan, or that has no check `only`."""
@@ -57,29 +65,34 @@ def require_rollbackable(run: LetterValidationRun) -> None:
 
 
 def check_cap(run: LetterValidationRun, *, cap: Cap, only: str | None = None) -> None:
-    """Raise `CapExceededError` if the plan asks for more than the cap lets pass.
+    """Raise `CapExceededError` if the plan would have changed more than the cap lets pass.
 
-    Counted are all changes that the plan asks for, made or not, of all letters in it; a plan
-    with nothing left to do passes.
+    Counted is what it changed before and what is left to do now, of all letters in it, so that
+    pieces add up; with nothing left to do it passes.
     """
-    if _to_apply(run, only).exists():
-        planned = _selected(run, only).exclude(planned_action=PlannedAction.NONE).count()
-        cap.check(planned, of=run.results.count())
+    if left := _to_apply(run, only).count():
+        changed = run.results.filter(outcome=Outcome.CHANGED).count()
+        cap.check(changed + left, of=run.results.count())
 
 
 @transaction.atomic
-def approve_plan(run: LetterValidationRun, *, by: Attribution) -> LetterValidationRun:
+def approve_plan(
+    run: LetterValidationRun, *, by: Attribution, only: str | None = None
+) -> LetterValidationRun:
     """Let the plan be applied, and what failed before be tried again.
 
-    Raises `ConflictError` (see `require_applicable`).
+    Writes nothing where nothing is left to do; who approved it before, and why, stands until
+    somebody else says so. Raises `ConflictError` (see `require_applicable`).
     """
     run = LetterValidationRun.objects.select_for_update(no_key=True).get(pk=run.pk)
-    require_applicable(run)
-    run.status = RunStatus.APPLYING
-    run.approved_by = by.actor
-    run.approval_reason = by.reason
-    run.save(update_fields=["status", "approved_by", "approval_reason"])
-    run.results.filter(outcome=Outcome.FAILED).update(outcome=Outcome.OPEN)
+    require_applicable(run, only)
+    left = _to_apply(run, only)
+    if left.exists():
+        run.status = RunStatus.APPLYING
+        run.approved_by = by.actor or run.approved_by
+        run.approval_reason = by.reason or run.approval_reason
+        run.save(update_fields=["status", "approved_by", "approval_reason"])
+        left.filter(outcome=Outcome.FAILED).update(outcome=Outcome.OPEN)
     return run
 
 
@@ -90,16 +103,14 @@ def apply_page(
 ) -> Counter[str]:
     """Apply the next page of an approved plan; an empty count says that nothing is left.
 
-    Every letter is locked and judged again; one for which another action fits now than the one
-    planned is skipped. Counts by `Outcome`.
+    Every letter is locked and judged again; it is skipped if another action fits now than the
+    one planned, or if a person decided about it since. Counts by `Outcome`.
     """
+    letters_left = _open(run, only)
+    if not letters_left.exists():
+        return Counter()
     _lock_run(run, RunStatus.APPLYING)
-    letter_ids = list(
-        _to_apply(run, only)
-        .filter(outcome=Outcome.OPEN)
-        .order_by("letter_id")
-        .values_list("letter_id", flat=True)[:size]
-    )
+    letter_ids = list(letters_left.order_by("letter_id").values_list("letter_id", flat=True)[:size])
     outcomes: Counter[str] = Counter()
 
     def fail(letter_id: int, error: Exception) -> None:
@@ -116,8 +127,10 @@ def preview_apply(
     run: LetterValidationRun, *, at: datetime, only: str | None = None
 ) -> Counter[str]:
     """What applying the plan would do now; writes and locks nothing."""
-    planned = dict(_to_apply(run, only).values_list("letter_id", "planned_action"))
-    letters = ProgramLetter.objects.filter(pk__in=planned)
+    left = _to_apply(run, only)
+    planned = dict(left.values_list("letter_id", "planned_action"))
+    undecided = left.filter(~Exists(_decisions_since())).values("letter_id")
+    letters = ProgramLetter.objects.filter(pk__in=undecided)
     now = {
         letter_id: action
         for letter_id, _verdict, _failed, action in read_verdicts(
@@ -130,21 +143,25 @@ def preview_apply(
     )
 
 
-@transaction.atomic
 def finish_apply(run: LetterValidationRun) -> None:
-    LetterValidationRun.objects.filter(pk=run.pk, status=RunStatus.APPLYING).update(
-        status=RunStatus.APPLIED
-    )
+    """Close the application of a plan, unless pieces of it were left for later."""
+    LetterValidationRun.objects.filter(
+        ~Exists(_open(run, None)), pk=run.pk, status=RunStatus.APPLYING
+    ).update(status=RunStatus.APPLIED)
 
 
 @transaction.atomic
 def start_rollback(run: LetterValidationRun, *, by: Attribution) -> None:
-    """Stop the application of a plan for good, so that it can be undone."""
+    """Stop the application of a plan for good, so that it can be undone.
+
+    What an earlier rollback failed to put back is tried again. Raises `ConflictError`.
+    """
     run = LetterValidationRun.objects.select_for_update(no_key=True).get(pk=run.pk)
     require_rollbackable(run)
     run.status = RunStatus.ROLLED_BACK
     run.finished_at = by.at
     run.save(update_fields=["status", "finished_at"])
+    _to_roll_back(run).filter(outcome=Outcome.FAILED).update(outcome=Outcome.CHANGED)
 
 
 @retry_conflicts
@@ -152,50 +169,38 @@ def start_rollback(run: LetterValidationRun, *, by: Attribution) -> None:
 def roll_back_page(*, run: LetterValidationRun, size: int, by: Attribution) -> Counter[str]:
     """Put the next page of changed letters back; an empty count says that nothing is left.
 
-    A letter that anybody touched since the plan was applied is kept as it is.
+    A letter that anybody touched since the plan was applied is kept as it is. One that the
+    database refuses stays as well, until the next rollback. Counts by `Outcome`.
     """
     _lock_run(run, RunStatus.ROLLED_BACK)
-    applied = dict(
+    letter_ids = list(
         run.results.filter(outcome=Outcome.CHANGED)
         .order_by("letter_id")
-        .values_list("letter_id", "applied_version")[:size]
+        .values_list("letter_id", flat=True)[:size]
     )
-    letters = list(_lock_letters(applied))
-    events = {
-        event.letter_id: event
-        for event in LetterEvent.objects.filter(run=run, letter_id__in=applied)
-        if event.letter_version == applied[event.letter_id]
-    }
-    untouched = [letter for letter in letters if letter.version == applied[letter.pk]]
-    write_changes(
-        [
-            Change(
-                letter,
-                LetterAction.ROLLED_BACK,
-                values=events[letter.pk].before,
-                reason=LetterAction.ROLLED_BACK,
-            )
-            for letter in untouched
-        ],
-        by=by,
-        run=run,
-    )
-    restored = [letter.pk for letter in untouched]
-    kept = [letter.pk for letter in letters if letter.version != applied[letter.pk]]
-    _set_outcome(run, restored, Outcome.RESTORED)
-    _set_outcome(run, kept, Outcome.KEPT)
-    outcomes: Counter[str] = Counter({Outcome.RESTORED: len(restored), Outcome.KEPT: len(kept)})
+    outcomes: Counter[str] = Counter()
+
+    def fail(letter_id: int, error: Exception) -> None:
+        logger.error("letter could not be put back", extra={"letter": letter_id}, exc_info=error)
+        run.results.filter(letter_id=letter_id).update(outcome=Outcome.FAILED)
+        outcomes[Outcome.FAILED] += 1
+
+    for tally in in_halves(letter_ids, lambda ids: _roll_back(ids, run=run, by=by), failed=fail):
+        outcomes += tally
     return +outcomes
 
 
 def preview_rollback(run: LetterValidationRun) -> Counter[str]:
     """What a rollback would do now; writes and locks nothing."""
-    pairs = run.results.filter(outcome=Outcome.CHANGED).values_list(
-        "applied_version", "letter__version"
-    )
+    pairs = _to_roll_back(run).values_list("applied_version", "letter__version")
     return Counter(
         Outcome.RESTORED if applied == version else Outcome.KEPT for applied, version in pairs
     )
+
+
+def _to_roll_back(run: LetterValidationRun) -> "QuerySet[LetterValidationResult]":
+    """What the plan changed and nobody came to put back, failures included."""
+    return run.results.filter(applied_version__isnull=False)
 
 
 def _selected(run: LetterValidationRun, only: str | None) -> "QuerySet[LetterValidationResult]":
@@ -209,6 +214,20 @@ def _to_apply(run: LetterValidationRun, only: str | None) -> "QuerySet[LetterVal
         _selected(run, only)
         .filter(outcome__in=[Outcome.OPEN, Outcome.FAILED])
         .exclude(planned_action=PlannedAction.NONE)
+    )
+
+
+def _open(run: LetterValidationRun, only: str | None) -> "QuerySet[LetterValidationResult]":
+    """What the application of a plan has not come to."""
+    return _to_apply(run, only).filter(outcome=Outcome.OPEN)
+
+
+def _decisions_since() -> "QuerySet[LetterEvent]":
+    """What people did to the letter of a result after it was planned."""
+    return LetterEvent.objects.filter(
+        Q(actor__isnull=False) | Q(action__in=PERSONS_ACTIONS),
+        letter_id=OuterRef("letter_id"),
+        letter_version__gt=OuterRef("letter_version"),
     )
 
 
@@ -232,7 +251,7 @@ def _apply_to(
 ) -> Counter[str]:
     letters = {(letter.user_id, letter.program_id): letter for letter in _lock_letters(letter_ids)}
     planned = dict(
-        run.results.filter(letter_id__in=letter_ids, outcome=Outcome.OPEN).values_list(
+        run.results.filter(~Exists(_decisions_since()), letter_id__in=letter_ids).values_list(
             "letter_id", "planned_action"
         )
     )
@@ -250,10 +269,36 @@ def _apply_to(
             changes.append(change_for(letter, judgement, by=by, against=against))
     write_changes(changes, by=by, run=run)
     changed = [change.letter.pk for change in changes]
-    skipped = sorted(set(planned) - set(changed))
+    skipped = sorted(set(letter_ids) - set(changed))
     _set_outcome(run, changed, Outcome.CHANGED)
     _set_outcome(run, skipped, Outcome.SKIPPED)
     return Counter({Outcome.CHANGED: len(changed), Outcome.SKIPPED: len(skipped)})
+
+
+def _roll_back(
+    letter_ids: Sequence[int], *, run: LetterValidationRun, by: Attribution
+) -> Counter[str]:
+    letters = list(_lock_letters(letter_ids))
+    applied = dict(
+        run.results.filter(letter_id__in=letter_ids).values_list("letter_id", "applied_version")
+    )
+    before = {
+        event.letter_id: event.before
+        for event in LetterEvent.objects.filter(run=run, letter_id__in=letter_ids)
+        if event.letter_version == applied[event.letter_id]
+    }
+    untouched = [letter for letter in letters if letter.version == applied[letter.pk]]
+    action = LetterAction.ROLLED_BACK
+    write_changes(
+        [Change(letter, action, values=before[letter.pk], reason=action) for letter in untouched],
+        by=by,
+        run=run,
+    )
+    restored = [letter.pk for letter in untouched]
+    kept = sorted(set(letter_ids) - set(restored))
+    _set_outcome(run, restored, Outcome.RESTORED)
+    _set_outcome(run, kept, Outcome.KEPT)
+    return Counter({Outcome.RESTORED: len(restored), Outcome.KEPT: len(kept)})
 
 
 def _set_outcome(run: LetterValidationRun, letter_ids: Sequence[int], outcome: Outcome) -> None:
