@@ -36,11 +36,14 @@ class BadLetterRecordError(DomainError):
 
 @dataclass(frozen=True)
 class LetterRecord:
+    """A letter as the other system knows it; `email` counts only where `username` is nobody's."""
+
     uuid: UUID
-    learner: str
+    username: str
     program: str
     is_active: bool
     created_on: datetime
+    email: str = ""
 
 
 @dataclass
@@ -62,13 +65,19 @@ def parse_record(row: Mapping[str, str | None], *, at: datetime) -> LetterRecord
         uuid = UUID(text["uuid"])
     except ValueError:
         raise BadLetterRecordError("the uuid is malformed") from None
-    learner = text.get("username") or text.get("email") or ""
-    if not learner:
+    if not text["username"] and not text["email"]:
         raise BadLetterRecordError("neither a username nor an e-mail address")
     is_active = TRUTH.get(text["is_active"].lower())
     if is_active is None:
         raise BadLetterRecordError("is_active is neither true nor false")
-    return LetterRecord(uuid, learner, text["program"], is_active, _date(text["created_on"], at))
+    return LetterRecord(
+        uuid=uuid,
+        username=text["username"],
+        program=text["program"],
+        is_active=is_active,
+        created_on=_date(text["created_on"], at),
+        email=text["email"],
+    )
 
 
 @retry_conflicts
@@ -85,16 +94,16 @@ def import_letters(
     unknown program are errors of their record. A dry run writes nothing.
     """
     tally = ImportTally()
-    learners = _learners({record.learner for _place, record in records})
+    learners = _Learners.of([record for _place, record in records])
     found = _programs({record.program for _place, record in records})
     versions = programs.versions_over_time(program.pk for program in found.values())
     revisions = published_revisions(program.pk for program in found.values())
-    present = _Present.of([record.uuid for _, record in records], set(learners.values()))
+    present = _Present.of([record.uuid for _, record in records], learners.everybody())
     drafts: dict[UUID, NewLetter] = {}
     for place, record in records:
         try:
             program = found.get(record.program)
-            user = learners.get(record.learner)
+            user = learners.find(record)
             if program is None:
                 raise BadLetterRecordError("there is no such program")
             if user is None:
@@ -124,6 +133,32 @@ def import_letters(
     tally.imported = len(drafts)
     tally.inactive = sum(draft.state == LetterState.SUSPENDED for draft in drafts.values())
     return tally
+
+
+@dataclass(frozen=True)
+class _Learners:
+    """The people whom records name: by username, as it is written, else by e-mail address."""
+
+    by_username: dict[str, User]
+    by_email: dict[str, User]
+
+    @classmethod
+    def of(cls, records: Sequence[LetterRecord]) -> "_Learners":
+        usernames = {record.username for record in records if record.username}
+        emails = {normalise_email(record.email) for record in records if record.email}
+        people = User.objects.filter(Q(username__in=usernames) | Q(email__in=emails))
+        return cls(
+            by_username={user.username: user for user in people if user.username in usernames},
+            by_email={user.email: user for user in people if user.email in emails},
+        )
+
+    def find(self, record: LetterRecord) -> User | None:
+        return self.by_username.get(record.username) or self.by_email.get(
+            normalise_email(record.email)
+        )
+
+    def everybody(self) -> set[User]:
+        return {*self.by_username.values(), *self.by_email.values()}
 
 
 @dataclass
@@ -167,19 +202,6 @@ def _date(text: str, at: datetime) -> datetime:
     if moment > at:
         raise BadLetterRecordError("created_on lies in the future")
     return moment
-
-
-def _learners(logins: set[str]) -> dict[str, User]:
-    """People by username, as it is written, else by e-mail address."""
-    addresses = {login: normalise_email(login) for login in logins}
-    people = User.objects.filter(Q(username__in=logins) | Q(email__in=set(addresses.values())))
-    by_email = {user.email: user for user in people if user.email}
-    by_username = {user.username: user for user in people}
-    found = {
-        login: by_username.get(login) or by_email.get(address)
-        for login, address in addresses.items()
-    }
-    return {login: user for login, user in found.items() if user}
 
 
 def _programs(identifiers: set[str]) -> dict[str, "Program"]:

@@ -83,7 +83,7 @@ class Learner:
         for program, issued_at in self.letters.items():
             yield LetterRecord(
                 uuid=letter_uuid(self.username, program),
-                learner=self.username,
+                username=self.username,
                 program=str(program.uuid),
                 is_active=True,
                 created_on=issued_at,
