@@ -220,6 +220,19 @@ def letters_out_of_step(program_id: int, *, with_new: bool, at: datetime) -> Fra
     )
 
 
+def learners_to_queue(program_id: int, *, with_new: bool, at: datetime) -> list[int]:
+    """Ids of the learners out of step (`letters_out_of_step`) whom the queue does not hold yet."""
+    pairs = letters_out_of_step(program_id, with_new=with_new, at=at)
+    queued = Fragment.of(LetterRevalidation.objects.filter(program_id=program_id).values("user_id"))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT user_id FROM ({pairs.sql}) AS pair"  # noqa: S608 - composed of constants
+            f" WHERE user_id NOT IN ({queued.sql}) ORDER BY user_id",
+            (*pairs.params, *queued.params),
+        )
+        return [user_id for (user_id,) in cursor.fetchall()]
+
+
 def letters_of(user_id: int) -> "QuerySet[ProgramLetter]":
     """A learner's letters to show: pending ones wait for staff and are not shown."""
     return (
@@ -322,13 +335,6 @@ def queue_length() -> int:
 
 def programs_with_letters() -> set[int]:
     return set(ProgramLetter.objects.order_by().values_list("program_id", flat=True).distinct())
-
-
-def count_out_of_step(program_id: int, *, with_new: bool, at: datetime) -> int:
-    pairs = letters_out_of_step(program_id, with_new=with_new, at=at)
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT count(*) FROM ({pairs.sql}) AS pair", pairs.params)  # noqa: S608 - composed of constants
-        return int(cursor.fetchone()[0])
 
 
 def status_of_letters() -> dict[str, Any]:

@@ -95,6 +95,15 @@ def sweep_program(program_id: int, *, with_new: bool, by: Attribution) -> int:
     return _open(pairs, cause=by.cause, at=by.at, otherwise="NOTHING")
 
 
+def preview_sweep(program_id: int, *, with_new: bool, by: Attribution) -> list[LetterRevalidation]:
+    """The rows that `sweep_program` would open now; none is saved."""
+    user_ids = selectors.learners_to_queue(program_id, with_new=with_new, at=by.at)
+    return [
+        LetterRevalidation(user_id=user_id, program_id=program_id, opened_at=by.at, due_at=by.at)
+        for user_id in user_ids
+    ]
+
+
 @dataclass
 class RevalidationTally:
     """What revalidating did, by what became of the letter."""
@@ -168,11 +177,20 @@ def grace_ends(row: LetterRevalidation) -> datetime:
     return row.opened_at + grace
 
 
-def preview_revalidation(*, by: Attribution, program_id: int | None = None) -> Counter[str]:
-    """What `revalidate_page` would do to all that is due; writes and locks nothing."""
+def preview_revalidation(
+    *,
+    by: Attribution,
+    program_id: int | None = None,
+    swept: Sequence[LetterRevalidation] = (),
+) -> Counter[str]:
+    """What `revalidate_page` would do to all that is due, and to what a sweep would open.
+
+    Writes and locks nothing.
+    """
     outcomes: Counter[str] = Counter()
-    rows = due_revalidations(by.at, program_id).order_by("program_id", "user_id")
-    for program, group in groupby(rows.iterator(), key=lambda row: row.program_id):
+    due = [*due_revalidations(by.at, program_id), *swept]
+    rows = sorted(due, key=lambda row: (row.program_id, row.user_id))
+    for program, group in groupby(rows, key=lambda row: row.program_id):
         decisions = _judged(program, list(group), by=by, breaker=read_breaker(program, by=by))
         outcomes.update(decision.outcome for decision in decisions)
     return outcomes

@@ -187,8 +187,8 @@ def test_a_dry_run_writes_nothing_at_all(world: World, name: str) -> None:
 
 @pytest.mark.parametrize("name", WRITING)
 def test_a_dry_run_says_what_the_real_run_then_says(world: World, name: str) -> None:
-    dry = run_in(world, LINES[name].replace(" --sweep", ""), "--dry-run", *AS_OF).summary
-    real = run_in(world, LINES[name].replace(" --sweep", ""), *AS_OF).summary
+    dry = run_in(world, LINES[name], "--dry-run", *AS_OF).summary
+    real = run_in(world, LINES[name], *AS_OF).summary
 
     # What only a real run can say.
     for key in ("run", "dry_run", "state_counts", "queued", "outcomes"):
@@ -613,6 +613,25 @@ def test_the_queue_is_worked_off_page_by_page(world: World) -> None:
     assert before == 2
     assert ran.summary["outcomes"] == {"issued": 1, "suspended": 1}
     assert (ran.summary["looked_at"], ran.summary["queued"], ran.summary["run"]) == (2, 0, None)
+
+
+@pytest.mark.parametrize("scope", ["", " --program {program}"])
+def test_a_dry_sweep_says_what_the_real_one_then_does(world: World, scope: str) -> None:
+    """Queued: one without a letter, one whose grace is over. Found: three false letters."""
+    dry = run_in(world, f"revalidate_letters --sweep --dry-run{scope}", *AS_OF).summary
+    real = run_in(world, f"revalidate_letters --sweep{scope}", *AS_OF).summary
+
+    expected = {"issued": 1, "suspended": 1, "waiting": 3}
+    assert (dry["opened"], dry["looked_at"], dry["outcomes"]) == (3, 5, expected)
+    assert (real["opened"], real["looked_at"], real["outcomes"]) == (3, 5, expected)
+
+
+def test_a_dry_sweep_leaves_out_who_waits_in_the_queue(world: World) -> None:
+    run_in(world, "revalidate_letters --sweep", *AS_OF)
+
+    dry = run_in(world, "revalidate_letters --sweep --dry-run", *AS_OF).summary
+
+    assert (dry["opened"], dry["looked_at"], dry["outcomes"]) == (0, 0, {})
 
 
 def test_one_program_is_looked_at_alone(world: World) -> None:

@@ -7,6 +7,7 @@ from credentials_portal.core.commands import CommandRun, OperatorCommand, Summar
 from credentials_portal.core.history import Attribution
 from letters import selectors, services
 from letters.enums import RunKind
+from letters.models import LetterRevalidation
 from programs import selectors as programs
 
 
@@ -36,7 +37,7 @@ class Command(OperatorCommand):
             return self._release(run, by)
         identifier = run.options["program"]
         program_id = None if identifier is None else programs.program_by_identifier(identifier).pk
-        opened = self._sweep(run, program_id, by) if run.options["sweep"] else 0
+        opened, swept = self._sweep(run, program_id, by) if run.options["sweep"] else (0, [])
         held_by = services.new_run(RunKind.REVALIDATE, by=by)
         errors = 0
 
@@ -49,7 +50,7 @@ class Command(OperatorCommand):
             return tally.outcomes + Counter(errors=tally.errors)
 
         if run.dry_run:
-            outcomes = services.preview_revalidation(by=by, program_id=program_id)
+            outcomes = services.preview_revalidation(by=by, program_id=program_id, swept=swept)
         else:
             outcomes = run.until_done(page)
         return Summary(
@@ -64,17 +65,21 @@ class Command(OperatorCommand):
             failed=errors,
         )
 
-    def _sweep(self, run: CommandRun, program_id: int | None, by: Attribution) -> int:
+    def _sweep(
+        self, run: CommandRun, program_id: int | None, by: Attribution
+    ) -> tuple[int, list[LetterRevalidation]]:
+        """How many rows were opened; in a dry run also the rows, of which none is saved."""
         active = set(programs.active_program_ids())
         scope = sorted(active | selectors.programs_with_letters())
         opened = 0
+        unsaved: list[LetterRevalidation] = []
         for each in run.batches(scope if program_id is None else [program_id]):
             with_new = each in active
             if run.dry_run:
-                opened += selectors.count_out_of_step(each, with_new=with_new, at=by.at)
+                unsaved += services.preview_sweep(each, with_new=with_new, by=by)
             else:
                 opened += services.sweep_program(each, with_new=with_new, by=by)
-        return opened
+        return opened + len(unsaved), unsaved
 
     def _release(self, run: CommandRun, by: Attribution) -> Summary:
         if not by.reason.strip():
