@@ -333,6 +333,19 @@ def queue_length() -> int:
     return LetterRevalidation.objects.count()
 
 
+def held_counts() -> dict[str, int]:
+    """What breakers hold until staff release it: queued learners, and pending letters."""
+    return {
+        "held": LetterRevalidation.objects.exclude(held_by=None).count(),
+        "pending": ProgramLetter.objects.filter(state=LetterState.PENDING).count(),
+    }
+
+
+def held_since(at: datetime) -> int:
+    """How many queued learners a breaker held by then and still holds."""
+    return LetterRevalidation.objects.filter(held_by__started_at__lte=at).count()
+
+
 def programs_with_letters() -> set[int]:
     return set(ProgramLetter.objects.order_by().values_list("program_id", flat=True).distinct())
 

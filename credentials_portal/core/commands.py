@@ -13,7 +13,7 @@
                 run.report.row(username=..., outcome=...)
             return Summary({"issued": 3, "refused": {"not_eligible": 2}}, failed=0)
 
-Exit codes: 0 done; 1 some items failed, or an unexpected error; 2 wrong use or refused (a
+Exit codes: 0 done; 1 some items failed or are stuck, or an unexpected error; 2 wrong use or refused (a
 `CommandError`, a `DomainError`, `Summary.refused`); 3 already running; 4 interrupted, run it again.
 `call_command` returns on 0, else it raises a `CommandError` with that `returncode` (an unexpected
 error is its `__cause__`); the summary was printed before.
@@ -76,6 +76,8 @@ class Summary:
 
     counters: Mapping[str, object]
     failed: int = 0
+    # Of no use to run again for: a person must decide.
+    stuck: int = 0
     refused: str | None = None
 
     def as_json(self) -> str:
@@ -398,7 +400,7 @@ def _outcome(summary: Summary, run: CommandRun) -> JobOutcome:
         return JobOutcome.REFUSED
     if run.was_interrupted:
         return JobOutcome.INTERRUPTED
-    return JobOutcome.FAILED_ITEMS if summary.failed else JobOutcome.DONE
+    return JobOutcome.FAILED_ITEMS if summary.failed or summary.stuck else JobOutcome.DONE
 
 
 def _close(record: JobRun, outcome: JobOutcome, counters: dict[str, object] | None = None) -> None:
@@ -418,5 +420,6 @@ def _end(summary: Summary, *, was_interrupted: bool) -> None:
         raise CommandError(
             "Interrupted after a whole batch; run it again to go on.", returncode=EXIT_INTERRUPTED
         )
-    if summary.failed:
-        raise CommandError(f"{summary.failed} failed.", returncode=EXIT_FAILED_ITEMS)
+    counts = {"failed": summary.failed, "stuck": summary.stuck}
+    if told := [f"{count} {what}" for what, count in counts.items() if count]:
+        raise CommandError(", ".join(told) + ".", returncode=EXIT_FAILED_ITEMS)

@@ -99,6 +99,14 @@ def test_prints_one_json_object_on_the_last_line(db: None) -> None:
     assert json.loads(last) == {"issued": 1, "when": "2027-01-02 00:00:00+00:00"}
 
 
+@pytest.mark.parametrize(("failed", "told"), [(0, "3 stuck."), (2, "2 failed, 3 stuck.")])
+def test_says_so_and_ends_with_1_when_items_are_stuck(db: None, failed: int, told: str) -> None:
+    error = refusal(Command(lambda _run: Summary({"done": 5}, failed=failed, stuck=3)))
+
+    assert (error.returncode, str(error)) == (1, told)
+    assert JobRun.objects.get().outcome == "failed_items"
+
+
 def test_says_so_and_ends_with_1_when_items_failed(db: None) -> None:
     command = Command(lambda _run: Summary({"done": 5}, failed=2))
 

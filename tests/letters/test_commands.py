@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 import pytest
 from django.core.management import load_command_class
 from django.db import connection
+from pytest_django import Settings
 
 from credentials_portal.accounts.models import User
 from credentials_portal.core.locks import SessionLock
@@ -34,6 +35,7 @@ from tests.letters.factories import (
     BY,
     DAY,
     GRACE,
+    INSTANT,
     applied,
     by_at,
     empty_queue,
@@ -148,8 +150,8 @@ WRITING = [name for name in LINES if not name.startswith("letters_status")]
         ),
         ("apply_letter_plan", "run changed skipped failed state_counts outcomes"),
         ("rollback_letter_run", "run restored skipped state_counts outcomes"),
-        ("revalidate_letters", "opened looked_at outcomes errors run queued"),
-        ("release", "opened looked_at outcomes errors run queued"),
+        ("revalidate_letters", "opened looked_at outcomes errors run queued held pending"),
+        ("release", "opened looked_at outcomes errors run queued held pending"),
         ("revoke_letter", "letter changed"),
         ("reinstate_letter", "letter changed"),
         ("import_letters", "imported inactive unchanged errors"),
@@ -191,10 +193,10 @@ def test_a_dry_run_says_what_the_real_run_then_says(world: World, name: str) -> 
     real = run_in(world, LINES[name], *AS_OF).summary
 
     # What only a real run can say.
-    for key in ("run", "dry_run", "state_counts", "queued", "outcomes"):
-        if key != "outcomes" or "looked_at" not in dry:
-            dry.pop(key, None)
-            real.pop(key, None)
+    left_over = ("queued", "held", "pending") if "looked_at" in dry else ("outcomes",)
+    for key in ("run", "dry_run", "state_counts", *left_over):
+        dry.pop(key, None)
+        real.pop(key, None)
     assert dry == real
 
 
@@ -632,6 +634,31 @@ def test_a_dry_sweep_leaves_out_who_waits_in_the_queue(world: World) -> None:
     dry = run_in(world, "revalidate_letters --sweep --dry-run", *AS_OF).summary
 
     assert (dry["opened"], dry["looked_at"], dry["outcomes"]) == (0, 0, {})
+
+
+@pytest.mark.parametrize("dry", [False, True])
+def test_what_a_breaker_stops_ends_the_run_with_1(
+    world: World, settings: Settings, dry: bool
+) -> None:
+    settings.LETTER_BREAKER_LIMIT = 0
+
+    ran = run_in(world, "revalidate_letters", *["--dry-run"] * dry, *AS_OF)
+
+    assert (ran.code, ran.error) == (1, "2 stuck.")
+    assert ran.summary["outcomes"] == {"pending": 1, "held": 1}
+    totals = (ran.summary["held"], ran.summary["pending"])
+    assert totals == ((0, 2) if dry else (1, 3))
+
+
+def test_what_is_held_is_told_again_a_day_later(world: World, settings: Settings) -> None:
+    settings.LETTER_BREAKER_LIMIT = 0
+    run_in(world, "revalidate_letters", *AS_OF)
+
+    soon = run_in(world, "revalidate_letters", "--as-of", AT + DAY - INSTANT)
+    late = run_in(world, "revalidate_letters", "--as-of", AT + DAY)
+
+    assert (soon.code, soon.summary["looked_at"], soon.summary["held"]) == (0, 0, 1)
+    assert (late.code, late.error, late.summary["looked_at"]) == (1, "1 stuck.", 0)
 
 
 def test_one_program_is_looked_at_alone(world: World) -> None:

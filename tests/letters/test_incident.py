@@ -126,6 +126,7 @@ def test_the_nightly_sweep_suspends_no_more_than_the_breaker_lets(incident: Inci
     ran = run_command("revalidate_letters", "--sweep", *AS_OF)
 
     assert ran.summary["outcomes"] == {"held": FALSE - 50, "suspended": 53}
+    assert (ran.code, ran.error, ran.summary["held"]) == (1, f"{FALSE - 50} stuck.", FALSE - 50)
     assert LetterValidationRun.objects.get().held_revalidations.count() == FALSE - 50
 
 

@@ -1,4 +1,5 @@
 from collections import Counter
+from datetime import timedelta
 
 from django.core.management import CommandError, CommandParser
 
@@ -10,11 +11,15 @@ from letters.enums import RunKind
 from letters.models import LetterRevalidation
 from programs import selectors as programs
 
+PATIENCE = timedelta(days=1)
+
 
 class Command(OperatorCommand):
     """Prints `opened` (rows that the sweep queued), `looked_at`, `outcomes` (issued, pending,
     lifted, reissued, suspended, waiting, held, unchanged, released), `errors`, `run` (what holds
-    the held and pending ones; null when nothing is), `queued` (rows left)."""
+    the held and pending ones; null when nothing is), `queued` (rows left); of all runs together
+    `held` (queued learners) and `pending` (letters), which wait for a release. Exits 1 when this
+    run held something, or when a learner was held a day ago already."""
 
     help = (
         "Look at letters again after something changed: issue, lift suspensions, suspend after"
@@ -53,6 +58,7 @@ class Command(OperatorCommand):
             outcomes = services.preview_revalidation(by=by, program_id=program_id, swept=swept)
         else:
             outcomes = run.until_done(page)
+        newly_held = outcomes["held"] + outcomes["pending"]
         return Summary(
             {
                 "opened": opened,
@@ -61,8 +67,10 @@ class Command(OperatorCommand):
                 "errors": errors,
                 "run": services.saved_uuid(held_by),
                 "queued": selectors.queue_length(),
+                **selectors.held_counts(),
             },
             failed=errors,
+            stuck=newly_held or selectors.held_since(by.at - PATIENCE),
         )
 
     def _sweep(
@@ -99,5 +107,6 @@ class Command(OperatorCommand):
                 "errors": 0,
                 "run": str(held.uuid),
                 "queued": selectors.queue_length(),
+                **selectors.held_counts(),
             }
         )
