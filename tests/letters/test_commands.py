@@ -149,7 +149,7 @@ WRITING = [name for name in LINES if not name.startswith("letters_status")]
             "run as_of dry_run total valid invalid indeterminate reasons actions",
         ),
         ("apply_letter_plan", "run changed skipped failed state_counts outcomes"),
-        ("rollback_letter_run", "run restored skipped state_counts outcomes"),
+        ("rollback_letter_run", "run restored skipped failed state_counts outcomes"),
         ("revalidate_letters", "opened looked_at outcomes errors run queued held pending"),
         ("release", "opened looked_at outcomes errors run queued held pending"),
         ("revoke_letter", "letter changed"),
@@ -741,6 +741,21 @@ def test_only_what_was_applied_is_rolled_back(world: World, run: str, told: str,
     uuid = getattr(world, run).uuid
     assert (ran.code, ran.error) == (2, f"Run {uuid} ({told}) was not applied.")
     assert rows(*before) == before
+
+
+def test_a_rollback_tells_what_the_database_refused_and_does_the_rest(
+    world: World, refuse_letters_of: Callable[..., None]
+) -> None:
+    refused = world.applied.results.filter(outcome="changed")[0]
+    refuse_letters_of(refused.letter.user_id)
+
+    ran = run_in(world, LINES["rollback_letter_run"], *AS_OF)
+    refuse_letters_of()
+    again = run_in(world, LINES["rollback_letter_run"], *AS_OF)
+
+    assert (ran.code, ran.error) == (1, "1 failed.")
+    assert (ran.summary["restored"], ran.summary["failed"]) == (1, 1)
+    assert (again.code, again.summary["restored"], again.summary["failed"]) == (0, 1, 0)
 
 
 def test_a_rollback_goes_on_where_it_was_interrupted(world: World) -> None:

@@ -8,7 +8,7 @@ from letters.enums import Outcome
 
 
 class Command(OperatorCommand):
-    """Prints `run`, `restored`, `skipped` (of this call), `state_counts`, `outcomes`."""
+    """Prints `run`, `restored`, `skipped`, `failed` (of this call), `state_counts`, `outcomes`."""
 
     help = (
         "Put the letters that a plan changed back as they were, but for those that anybody"
@@ -42,7 +42,9 @@ class Command(OperatorCommand):
                 "run": str(plan.uuid),
                 "restored": outcomes[Outcome.RESTORED],
                 "skipped": outcomes[Outcome.KEPT],
+                "failed": outcomes[Outcome.FAILED],
                 "state_counts": selectors.state_counts(plan),
                 "outcomes": selectors.outcome_counts(plan),
-            }
+            },
+            failed=outcomes[Outcome.FAILED],
         )
