@@ -1,4 +1,4 @@
-from django.core.management import CommandError, CommandParser
+from django.core.management import CommandParser
 
 from credentials_portal.core import arguments
 from credentials_portal.core.commands import CommandRun, OperatorCommand, Summary
@@ -18,14 +18,10 @@ class Command(OperatorCommand):
 
     def add_options(self, parser: CommandParser) -> None:
         parser.add_argument("plan", type=arguments.uuid, metavar="RUN")
-        parser.add_argument(
-            "--reason", required=True, metavar="TEXT", help="Kept with every change."
-        )
+        parser.add_argument("--reason", default="", metavar="TEXT", help="Kept with every change.")
         parser.add_argument("--batch-size", type=arguments.positive_int, default=1_000, metavar="N")
 
     def run(self, run: CommandRun) -> Summary:
-        if not run.reason.strip():
-            raise CommandError("Say why: a reason is required.")
         plan = services.run_by_uuid(run.options["plan"])
         services.require_rollbackable(plan)
         by = Attribution(at=run.at, actor=run.actor, reason=run.reason, cause=run.cause)
