@@ -55,7 +55,7 @@ def test_commands_exist(document: Path) -> None:
     commands = set(re.findall(r"manage\.py ([a-z_]+)", source))
     targets = set(re.findall(r"(?:^|`)make ([a-z-]+)", source, re.MULTILINE))
 
-    assert commands <= operator_commands() | DJANGOS_COMMANDS | {"createapplication"}
+    assert commands <= operator_commands() | DJANGOS_COMMANDS | {"createapplication", "cleartokens"}
     assert targets <= set(re.findall(r"^([a-z-]+):", text("Makefile"), re.MULTILINE))
 
 
