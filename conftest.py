@@ -1,9 +1,12 @@
 """The whole suite runs on one server: DATABASE_URL's, else the embedded one."""
 
 import os
+from collections.abc import Iterator
 
 import pytest
 from django.conf import settings
+from django.db import connection
+from pytest_django import DjangoDbBlocker
 
 from credentials_portal import devdb
 
@@ -23,3 +26,17 @@ def pytest_configure() -> None:
     if not os.environ.get("TEST_DATABASE_NAME"):
         name = devdb.claim_test_database()
         os.environ["TEST_DATABASE_NAME"] = settings.DATABASES["default"]["TEST"]["NAME"] = name
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """End sessions that outlive their test, else the test database cannot be dropped.
+
+    A thread of the server that the browser talks to keeps its connection as long as the browser does.
+    """
+    yield
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
