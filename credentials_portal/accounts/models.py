@@ -19,17 +19,11 @@ class UserQuerySet(models.QuerySet["User"]):
         return self.filter(is_active=True, retired_at=None).exclude(full_name="")
 
 
-class PortalUserManager(UserManager["User"].from_queryset(UserQuerySet)):  # type: ignore[misc]
-    """Django's own creation methods on our QuerySet (mypy cannot follow `from_queryset`)."""
+class PortalUserManager(UserManager["User"].from_queryset(UserQuerySet)):  # type: ignore[misc]  # a base made at run time
+    """Django's own creation methods on our QuerySet."""
 
     # Migrations import no app.
     use_in_migrations = False
-
-    def learner(self, *, username: str, **fields: Any) -> "User":
-        """The person with this username; one without a password is created for a new name."""
-        user: User
-        user, _created = self.get_or_create(username=username, defaults={"password": "!", **fields})
-        return user
 
 
 class User(AbstractUser):
