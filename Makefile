@@ -4,6 +4,8 @@ PYTHON ?= python3
 PORT ?= 8000
 SIZE ?= S
 ARGS ?=
+# Test processes: auto takes one for each core; 0 runs all in one, for a debugger.
+WORKERS ?= auto
 BIN := .venv/bin/python
 PIP := $(BIN) -m pip install --quiet --disable-pip-version-check --require-hashes
 
@@ -41,7 +43,7 @@ run: install  ## Serve the portal with a demo institution at PORT (8000)
 	@exec $(BIN) -m credentials_portal.devserver
 
 test: install-dev  ## Run the whole suite; ARGS="-k letters" selects, FULL=1 tries harder
-	$(BIN) -m pytest $(ARGS)
+	$(BIN) -m pytest --numprocesses=$(WORKERS) --dist=loadfile $(ARGS)
 
 check: install-dev lock-check  ## Judge format, lint, types, layers, migrations and deployment
 	$(BIN) -m ruff format --check .

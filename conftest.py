@@ -12,11 +12,13 @@ from credentials_portal import devdb
 
 
 def pytest_configure() -> None:
-    """Start the embedded server where it is wanted, and claim a test database that no other run uses.
+    """Hash fast; start the embedded server where it is wanted, and claim a test database that no other run uses.
 
     pytest-django has read the settings by now. The workers of pytest-xdist inherit the claimed name, to which
     pytest-django adds each worker's own.
     """
+    # Django's own takes half a second of a core for each password and client secret.
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     if not devdb.is_wanted():
         return
     try:

@@ -1,7 +1,8 @@
-"""`make run`: the database, its schema, the demo, and then two processes: the web server and the outbox's delivery.
+"""`make run`: the database, its schema, the demo, and then its processes: the web server, the outbox's delivery, the
+schedule and, where no LMS is set, a stand-in for one.
 
-SIGINT, SIGTERM or SIGHUP stops both, and then the embedded database unless somebody else uses it. Should one of the two
-end by itself, the other is stopped and the exit code is 1. Should this process be killed, both end by themselves.
+SIGINT, SIGTERM or SIGHUP stops them all, and then the embedded database unless somebody else uses it. Should one of
+them end by itself, the others are stopped and the exit code is 1. Should this process be killed, they end by themselves.
 """
 
 import ctypes
@@ -12,10 +13,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from types import FrameType
 
 from credentials_portal import devdb
-from credentials_portal.devdb.place import PROJECT_DIR
+from credentials_portal.devdb.place import PROJECT_DIR, data_dir
+from credentials_portal.devlms import StandInLms
 
 HOST = "127.0.0.1"
 MANAGE = (sys.executable, "manage.py")
@@ -24,6 +27,9 @@ STOP_SECONDS = REQUEST_GRACE_SECONDS + 5
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # From Linux' <sys/prctl.h>.
 PR_SET_PDEATHSIG = 1
+
+# The stand-in's port is so much above the portal's.
+LMS_PORT_OFFSET = 100
 
 
 class PortError(Exception):
@@ -36,16 +42,20 @@ def main() -> int:
         signal.signal(number, leave_once)
     try:
         with claim_port(os.environ.get("PORT") or "8000") as listener:
+            port = listener.getsockname()[1]
+            stand_in = {} if os.environ.get("LMS_BASE_URL") else _stand_in_lms(port)
             devdb.start()
             _run((*MANAGE, "migrate", "--verbosity=0"))
             _run((*MANAGE, "seed_demo"))
-            _say(
-                f"The portal is at http://localhost:{listener.getsockname()[1]}/ (Ctrl-C stops it)."
-            )
+            if stand_in:
+                _tell_of_stand_in()
+            _say(f"The portal is at http://localhost:{port}/ (Ctrl-C stops it).")
             return supervise(
                 {
+                    **stand_in,
                     "The web server": _web_server(listener),
                     "The delivery of the outbox": (*MANAGE, "deliver_outbox", "--follow"),
+                    "The schedule": (*MANAGE, "run_due_jobs", "--follow"),
                 },
                 pass_fds=[listener.fileno()],
             )
@@ -82,6 +92,35 @@ def supervise(commands: Mapping[str, Sequence[str]], *, pass_fds: Collection[int
         return 1
     finally:
         _stop(children.values())
+
+
+def _stand_in_lms(portal_port: int) -> Mapping[str, Sequence[str]]:
+    """The command that serves a stand-in for the LMS, to which this process' children are pointed."""
+    port = portal_port + LMS_PORT_OFFSET
+    claim_port(str(port)).close()
+    stand_in = StandInLms(port=port)
+    os.environ["LMS_BASE_URL"] = stand_in.url
+    os.environ["LMS_CLIENT_ID"] = stand_in.client_id
+    os.environ["LMS_CLIENT_SECRET"] = stand_in.client_secret
+    return {
+        "The stand-in LMS": (
+            *(sys.executable, "-m", "credentials_portal.devlms"),
+            *("--port", str(port), "--log", str(_lms_log())),
+        )
+    }
+
+
+def _lms_log() -> Path:
+    return data_dir() / "lms.log"
+
+
+def _tell_of_stand_in() -> None:
+    names = ("LMS_BASE_URL", "LMS_CLIENT_ID", "LMS_CLIENT_SECRET")
+    _say(
+        "LMS_BASE_URL is not set: a stand-in takes the LMS' place, and keeps what it is told in"
+        f" {os.path.relpath(_lms_log(), PROJECT_DIR)}. To let commands of your own speak to it:\n"
+        f"  export {' '.join(f'{name}={os.environ[name]}' for name in names)}"
+    )
 
 
 def _web_server(listener: socket.socket) -> Sequence[str]:

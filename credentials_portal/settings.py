@@ -40,6 +40,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
+    "django.contrib.sites",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "axes",
@@ -55,6 +56,9 @@ INSTALLED_APPS = [
     "credentials_portal.api",
     "programs",
     "letters",
+    "licenses",
+    "entitlements",
+    "subsidy_requests",
     "credentials_portal.web",
 ]
 
@@ -96,6 +100,9 @@ TEMPLATES = [
     },
 ]
 
+# The site whose policies entitlements get when no other site's address is asked.
+SITE_ID = env.int("SITE_ID", 1)
+
 # --- Database --------------------------------------------------------------------------------
 # Web requests wait 5 seconds for a lock; jobs raise it to 30 (core.commands).
 DATABASE_URL = env.str("DATABASE_URL", "") or devdb.url()
@@ -112,7 +119,11 @@ DATABASES["default"] |= {
         "connect_timeout": 10,
         **DATABASES["default"].get("OPTIONS", {}),
         "options": "-c lock_timeout=5s -c statement_timeout=60s"
-        " -c idle_in_transaction_session_timeout=60s",
+        " -c idle_in_transaction_session_timeout=60s"
+        # To compile a rule's many branches takes PostgreSQL longer than to answer by them.
+        " -c jit=off"
+        # Its own figure is for disks that turn: few rows of a big table would be sought in all.
+        " -c random_page_cost=1.1",
     },
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -157,11 +168,21 @@ CELERY_BEAT_SCHEDULE = {
     " ".join(command): {"task": "core.run_command", "args": command, "schedule": schedule}
     for command, schedule in (
         (("revalidate_letters",), crontab(minute="*/10")),
+        (("reconcile_entitlement_enrollments", "--queued"), crontab(minute="*/10")),
+        (("retry_failed_requests",), crontab(minute="25")),
+        (("process_renewals",), crontab(hour="*/6", minute="15")),
         (("award_program_certificates",), crontab(hour="1", minute="30")),
         (("revalidate_letters", "--sweep"), crontab(hour="2", minute="5")),
+        (("expire_subscriptions", "--with-unlink"), crontab(hour="2", minute="30")),
+        (("reconcile_entitlement_enrollments",), crontab(hour="2", minute="40")),
+        (("expire_old_entitlements", "--commit"), crontab(hour="2", minute="50")),
+        (("retire_old_licenses",), crontab(hour="3", minute="0")),
+        (("remind_entitlement_expiry",), crontab(hour="3", minute="10")),
+        (("expire_stale_requests",), crontab(hour="3", minute="20")),
         (("check_history",), crontab(hour="3", minute="30")),
         (("purge_outbox",), crontab(hour="4", minute="0")),
         (("purge_job_runs",), crontab(hour="4", minute="10")),
+        (("send_new_request_digests",), crontab(hour="6", minute="0")),
         # Django's and django-oauth-toolkit's own: what nobody can use any more.
         (("clearsessions",), crontab(hour="4", minute="20")),
         (("cleartokens",), crontab(hour="4", minute="30")),
@@ -212,6 +233,7 @@ LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English"))]
 TIME_ZONE = "UTC"
 USE_I18N = True
+FORMAT_MODULE_PATH = "credentials_portal.formats"
 USE_TZ = True
 
 # --- Static files ----------------------------------------------------------------------------
@@ -270,6 +292,10 @@ UNFOLD = {
     "SITE_FAVICONS": [
         {"rel": "icon", "type": "image/svg+xml", "href": lambda _request: static("web/icon.svg")}
     ],
+    "DASHBOARD_CALLBACK": "credentials_portal.web.dashboard.dashboard",
+    "SIDEBAR": {"navigation": "credentials_portal.web.sidebar.navigation"},
+    "STYLES": [lambda _request: static("web/admin.css")],
+    "LOGIN": {"image": lambda _request: static("web/sign-in.svg")},
     "BORDER_RADIUS": "6px",
     # The accent colour of web/portal.css, from light to dark.
     "COLORS": {
@@ -300,7 +326,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_PAGINATION_CLASS": "credentials_portal.api.pagination.PagePagination",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_RENDERER_CLASSES": ["credentials_portal.api.answers.JSONAnswer"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "credentials_portal.api.errors.exception_handler",
     "DATETIME_FORMAT": "%Y-%m-%dT%H:%M:%SZ",
@@ -313,6 +339,13 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "Program records, letters, entitlements, licenses and subsidy requests.",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
+    "ENUM_NAME_OVERRIDES": {
+        "EntitlementStatus": "entitlements.enums.EntitlementStatus",
+        "LetterState": "letters.enums.LetterState",
+        "LicenseStatus": "licenses.enums.LicenseStatus",
+        "SubsidyRequestState": "subsidy_requests.api.serializers.STATES",
+        "SupportAction": "entitlements.enums.SupportAction",
+    },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     # Without this the page asks a public validator about our schema.
@@ -348,6 +381,37 @@ OAUTH2_PROVIDER = {
 LETTER_SUSPENSION_GRACE = timedelta(hours=env.int("LETTER_SUSPENSION_GRACE_HOURS", 24))
 # How many letters of one program the machine may issue, or suspend, within 24 hours.
 LETTER_BREAKER_LIMIT = env.int("LETTER_BREAKER_LIMIT", 50)
+
+# --- Entitlements ----------------------------------------------------------------------------
+# Without an order service refunds are opened here, and staff pay them by hand.
+ORDERS_BASE_URL = env.str("ORDERS_BASE_URL", "")
+ORDERS_TIMEOUT_SECONDS = env.float("ORDERS_TIMEOUT_SECONDS", 10.0)
+# For how long a reissued entitlement can be used at least.
+ENTITLEMENT_REISSUE_PERIOD = timedelta(days=env.int("ENTITLEMENT_REISSUE_PERIOD_DAYS", 90))
+# From when on pages show the end of an entitlement as a warning.
+ENTITLEMENT_EXPIRED_ALERT_PERIOD = timedelta(
+    days=env.int("ENTITLEMENT_EXPIRED_ALERT_PERIOD_DAYS", 90)
+)
+
+# --- Licenses --------------------------------------------------------------------------------
+# Without an LMS the portal keeps the links itself, and what it would have sent can be seen.
+LMS_BASE_URL = env.str("LMS_BASE_URL", "")
+LMS_CLIENT_ID = env.str("LMS_CLIENT_ID", "")
+LMS_CLIENT_SECRET = env.str("LMS_CLIENT_SECRET", "")
+LMS_TIMEOUT_SECONDS = env.float("LMS_TIMEOUT_SECONDS", 30.0)
+# Customers by uuid whose learners are unlinked as if their agreements said so.
+CUSTOMERS_WITH_EXPIRED_LICENSES_UNLINKING_ENABLED = env.list(
+    "CUSTOMERS_WITH_EXPIRED_LICENSES_UNLINKING_ENABLED", default=[]
+)
+# Who looks after customers: hears when a plan's revocation cap is reached.
+CUSTOMER_SUCCESS_EMAIL = env.str("CUSTOMER_SUCCESS_EMAIL", "")
+
+# --- Subsidy requests ------------------------------------------------------------------------
+# Where a course is described, such as https://learn.example.org/{customer}/course/{course}.
+# Empty: mails and pages lead to what the learner has on the portal.
+COURSE_PAGE_URL = env.str("COURSE_PAGE_URL", "")
+# After so many days requests end that nobody answered; 0: never.
+SUBSIDY_REQUESTS_EXPIRE_AFTER_DAYS = env.int("SUBSIDY_REQUESTS_EXPIRE_AFTER_DAYS", 0)
 
 LOGGING = logging_config(
     json_lines=env.bool("LOG_JSON", not (DEMO or DEBUG)), level=env.str("LOG_LEVEL", "INFO")

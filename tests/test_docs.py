@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
-from django.core.management import get_commands, load_command_class
+from django.core.management import get_commands
 
-from credentials_portal.core.commands import OperatorCommand
 from credentials_portal.web.demo import LOGINS, PASSWORD
+from entitlements.enums import EntitlementStatus, ExpiryReason, RefundStatus
 from letters.enums import CHECK_WORDS, LetterState
+from subsidy_requests.enums import ErrorCode, RequestState
 
 ROOT = Path(settings.BASE_DIR)
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -26,14 +27,16 @@ def table_cells(markdown: str) -> set[str]:
     return {code.split()[0] for cell in first_cells for code in re.findall(r"`([^`]+)`", cell)}
 
 
-def operator_commands() -> set[str]:
-    apps = {"core", "accounts", "programs", "letters", "web"}
-    return {
-        name
-        for name, app in get_commands().items()
-        if app.rpartition(".")[2] in apps
-        and isinstance(load_command_class(app, name), OperatorCommand)
-    }
+def own_commands() -> set[str]:
+    ours = (
+        "credentials_portal.",
+        "programs",
+        "letters",
+        "licenses",
+        "entitlements",
+        "subsidy_requests",
+    )
+    return {name for name, app in get_commands().items() if app.startswith(ours)}
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
@@ -55,12 +58,12 @@ def test_commands_exist(document: Path) -> None:
     commands = set(re.findall(r"manage\.py ([a-z_]+)", source))
     targets = set(re.findall(r"(?:^|`)make ([a-z-]+)", source, re.MULTILINE))
 
-    assert commands <= operator_commands() | DJANGOS_COMMANDS | {"createapplication", "cleartokens"}
+    assert commands <= own_commands() | DJANGOS_COMMANDS | {"createapplication", "cleartokens"}
     assert targets <= set(re.findall(r"^([a-z-]+):", text("Makefile"), re.MULTILINE))
 
 
 def test_the_guide_knows_every_command() -> None:
-    assert operator_commands() <= table_cells(text("docs/operations.md"))
+    assert own_commands() <= table_cells(text("docs/operations.md"))
 
 
 def test_the_guide_knows_every_environment_variable() -> None:
@@ -86,6 +89,18 @@ def test_letters_are_told_with_every_state_and_check() -> None:
     named = {cell.partition(":")[0] for cell in table_cells(text("docs/letters.md"))}
 
     assert set(CHECK_WORDS) | set(LetterState) <= named
+
+
+def test_entitlements_are_told_with_every_state_and_reason() -> None:
+    named = table_cells(text("docs/entitlements.md"))
+
+    assert {*EntitlementStatus.values, *ExpiryReason.values, *RefundStatus.values} <= named
+
+
+def test_requests_are_told_with_every_state_and_error() -> None:
+    named = table_cells(text("docs/subsidy-requests.md"))
+
+    assert {*RequestState.values, *ErrorCode.values} <= named
 
 
 def test_the_readme_has_the_demos_logins() -> None:

@@ -1,4 +1,5 @@
 from typing import Any, ClassVar
+from zoneinfo import ZoneInfo, available_timezones
 
 from django.contrib.auth.models import AbstractUser, UserManager
 from django.db import models
@@ -58,6 +59,12 @@ class User(AbstractUser):
 
     def get_full_name(self) -> str:
         return self.full_name or super().get_full_name() or self.username
+
+    @property
+    def zone(self) -> ZoneInfo | None:
+        """Where the person's clock is; None: nobody knows."""
+        is_known = self.time_zone in available_timezones()
+        return ZoneInfo(self.time_zone) if is_known else None
 
     @property
     def is_retired(self) -> bool:

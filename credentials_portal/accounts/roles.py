@@ -10,7 +10,7 @@ from django.db.models import F
 # Patterns of `app.codename`. These groups hold exactly this; local additions belong to groups of
 # other names.
 ROLES: dict[str, tuple[str, ...]] = {
-    # Own the catalog, the requirements and the letters.
+    # Own the catalog, the requirements, the letters, and how long entitlements last.
     "Registrars": (
         *("programs.view_*", "programs.add_*", "programs.change_*", "programs.delete_coursegrade"),
         *("letters.view_*", "letters.change_*", "letters.add_programlettertemplate"),
@@ -18,14 +18,38 @@ ROLES: dict[str, tuple[str, ...]] = {
         *("letters.add_lettersignatory", "letters.delete_lettersignatory"),
         *("letters.revoke_letter", "letters.reinstate_letter", "letters.release_letters"),
         *("letters.apply_letter_plan", "letters.waive_letter_check"),
-        *("letters.publish_letter_template", "accounts.view_user"),
+        *("letters.publish_letter_template", "letters.refresh_letter", "accounts.view_user"),
+        *("entitlements.view_*", "entitlements.add_courseentitlementpolicy"),
+        "entitlements.change_courseentitlementpolicy",
     ),
-    # Answer learners: see everything, change nothing.
-    "Support": ("programs.view_*", "letters.view_*", "accounts.view_user"),
+    # Look after customers: terms, seats, renewals, requests, coupons.
+    "Subscriptions": (
+        *("licenses.view_*", "licenses.add_*", "licenses.change_*"),
+        *("licenses.assign_license", "licenses.revoke_license", "licenses.process_expiry"),
+        *("licenses.manage_any_customer", "accounts.view_user"),
+        *("subsidy_requests.view_*", "subsidy_requests.review_subsidy_requests"),
+        "subsidy_requests.add_subsidyrequestcustomerconfiguration",
+        "subsidy_requests.change_subsidyrequestcustomerconfiguration",
+        *("subsidy_requests.add_coupon", "subsidy_requests.change_coupon"),
+        "subsidy_requests.add_couponcode",
+    ),
+    # Answer learners: see everything, change what they hold of courses and nothing else.
+    "Support": (
+        *("programs.view_*", "letters.view_*", "licenses.view_*", "accounts.view_user"),
+        *("entitlements.view_*", "entitlements.support_entitlements", "subsidy_requests.view_*"),
+    ),
+    # Pay refunds: find out what is unclear, mark what is paid. Whoever gives entitlements to
+    # learners does not pay for them too, unless they are in both groups.
+    "Refunds": (
+        *("entitlements.view_*", "entitlements.settle_refunds"),
+        *("programs.view_*", "accounts.view_user"),
+    ),
     # Keep the portal running: jobs, deliveries, and what a breaker or a plan holds back.
     "Operators": (
-        *("core.*", "programs.view_*", "letters.view_*", "accounts.view_user"),
-        *("letters.release_letters", "letters.apply_letter_plan", "accounts.retire_user"),
+        *("core.*", "programs.view_*", "letters.view_*", "licenses.view_*", "accounts.view_user"),
+        *("entitlements.view_*", "subsidy_requests.view_*"),
+        *("letters.release_letters", "letters.apply_letter_plan", "licenses.process_expiry"),
+        "accounts.retire_user",
     ),
     # See everything, records of the machinery included.
     "Auditors": ("*.view_*",),

@@ -19,10 +19,12 @@ from credentials_portal.core.events import announce
 from credentials_portal.core.history import erase_names_in_reasons
 from credentials_portal.core.models import JobRun
 from credentials_portal.core.personal import erase_names
+from credentials_portal.core.retries import retry_conflicts
 
 logger = structlog.get_logger(__name__)
 
 
+@retry_conflicts
 @transaction.atomic
 def retire_user(
     *, user: User, at: datetime, actor: User | None, reason: str, cause: str = "retire_user"
@@ -36,7 +38,7 @@ def retire_user(
     if user.is_retired:
         return False
     names = (user.username, user.email, user.full_name)
-    former = RetiredUser(user.pk, *names)
+    former = RetiredUser(user.pk, *names, former_lms_user_id=user.lms_user_id)
 
     _empty_account(user, at=at)
     _end_access(user)

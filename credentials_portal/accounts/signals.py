@@ -16,3 +16,4 @@ class RetiredUser:
     former_username: str
     former_email: str
     former_full_name: str
+    former_lms_user_id: int | None = None

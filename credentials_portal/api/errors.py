@@ -1,8 +1,8 @@
 """What goes wrong in the API, as answers.
 
 The one shape of our own resources is `{"error": {"code", "message", "fields"?}}`: a stable code,
-a sentence for people, and for each field that was not valid its messages. A view whose body an
-older service has frozen overrides `APIView.get_exception_handler`.
+a sentence for people, and for each field that was not valid its messages; a domain error adds its
+details. A view whose body an older service has frozen overrides `APIView.get_exception_handler`.
 """
 
 from http import HTTPStatus
@@ -28,7 +28,7 @@ log = structlog.get_logger(__name__)
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
     """The answer to `error`; None lets it become a 500."""
     if isinstance(error, DomainError):
-        return _answer(status_of(error), error.code, error.message)
+        return _answer(status_of(error), error.code, error.message, details=error.details)
     if is_busy(error):
         log.warning("busy", exc_info=error)
         return _answer(
@@ -61,9 +61,15 @@ def is_busy(error: BaseException) -> bool:
 
 
 def _answer(
-    status: HTTPStatus, code: str, message: str, headers: dict[str, str] | None = None
+    status: HTTPStatus,
+    code: str,
+    message: str,
+    *,
+    details: dict[str, Any] | None = None,
+    headers: dict[str, str] | None = None,
 ) -> Response:
-    return Response({"error": {"code": code, "message": message}}, status=status, headers=headers)
+    error = {"code": code, "message": message, **(details or {})}
+    return Response({"error": error}, status=status, headers=headers)
 
 
 def _worded(response: Response) -> dict[str, Any]:

@@ -2,17 +2,23 @@
 
 import hashlib
 import json
+import math
+from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
+from django.utils.decorators import method_decorator
+from django.views.decorators.csrf import csrf_exempt
 from jwcrypto.common import JWException, base64url_encode, json_decode
 from jwcrypto.jwk import JWK
 from jwcrypto.jwt import JWT
 from oauth2_provider.oauth2_validators import OAuth2Validator
 from oauth2_provider.views import TokenView
 from oauthlib.common import Request as OAuthRequest
+
+from credentials_portal.api.throttling import TokenThrottle
 
 ALGORITHM = "HS256"
 
@@ -37,8 +43,17 @@ class ServiceTokenView(TokenView):
     """`POST /oauth2/access_token`; `token_type=jwt` gets the token in a signed envelope.
 
     The envelope is put on after the token was stored, so that both forms are one token:
-    revoking it ends both.
+    revoking it ends both. An address that asks too often gets 429, in OAuth2's shape of errors.
     """
+
+    # Like TokenView's own: a service has no cookies that somebody could abuse.
+    @method_decorator(csrf_exempt)
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        throttle = TokenThrottle()
+        if not throttle.allow_request(request, self):  # type: ignore[arg-type]  # reads META only
+            return _too_many_requests(throttle.wait() or 1)
+        response: HttpResponse = super().dispatch(request, *args, **kwargs)
+        return response
 
     def authorization_flow_token_response(
         self, request: HttpRequest, *args: Any, **kwargs: Any
@@ -49,6 +64,19 @@ class ServiceTokenView(TokenView):
         granted = json.loads(response.content)
         granted |= {"access_token": _enveloped(granted), "token_type": "JWT"}
         return JsonResponse(granted, headers={"Cache-Control": "no-store", "Pragma": "no-cache"})
+
+
+def _too_many_requests(wait_seconds: float) -> HttpResponse:
+    seconds = math.ceil(wait_seconds)
+    return JsonResponse(
+        {
+            "error": "too_many_requests",
+            "error_description": "This address asked for too many tokens. A token can be used for"
+            f" an hour: keep it. Ask again in {seconds} seconds.",
+        },
+        status=HTTPStatus.TOO_MANY_REQUESTS,
+        headers={"Retry-After": str(seconds), "Cache-Control": "no-store"},
+    )
 
 
 def stored_token_of(credentials: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase
 from rest_framework.exceptions import Throttled
-from rest_framework.throttling import AnonRateThrottle
+from rest_framework.throttling import AnonRateThrottle, SimpleRateThrottle
 
 View = Callable[..., HttpResponseBase]
 
@@ -21,19 +21,34 @@ class AddressThrottle(AnonRateThrottle):
     scope = "address"
 
 
+class TokenThrottle(SimpleRateThrottle):
+    """Whoever asks for an access token, signed in or not, by address."""
+
+    scope = "access_token"
+    rate = "60/min"
+
+    def get_cache_key(self, request: Any, _view: Any) -> str:
+        return self.cache_format % {"scope": self.scope, "ident": self.get_ident(request)}
+
+
 def client_address(request: HttpRequest) -> str:
     return AddressThrottle().get_ident(request)  # type: ignore[arg-type]  # reads META only
 
 
+def address_throttle(*, scope: str, rate: str) -> type[AddressThrottle]:
+    """A throttle of anonymous addresses; those with the same `scope` count together."""
+    return type("ScopedThrottle", (AddressThrottle,), {"scope": scope, "rate": rate})
+
+
 def limit_page(*, scope: str, rate: str) -> Callable[[View], View]:
     """A page that each anonymous address may ask for at `rate` ("60/min"), else `Throttled`."""
-    throttle_class = type("PageThrottle", (AddressThrottle,), {"scope": scope, "rate": rate})
+    throttle_class = address_throttle(scope=scope, rate=rate)
 
     def decorate(page: View) -> View:
         @wraps(page)
         def limited(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             throttle = throttle_class()
-            if not throttle.allow_request(request, page):
+            if not throttle.allow_request(request, page):  # type: ignore[arg-type]  # reads META and user only
                 raise Throttled(throttle.wait())
             return page(request, *args, **kwargs)
 

@@ -86,6 +86,9 @@ class OutboxMessageAdmin(ModelAdmin):
     list_filter: ClassVar = (OutboxKindFilter, "status")
     search_fields = ("dedupe_key__exact", "key__exact")
     search_help_text = _("The whole cause or the whole ordering key.")
+    empty_words = _(
+        "What leaves the portal, as mail does, is written here first, and then delivered."
+    )
     ordering = ("-pk",)
     paginator = CappedPaginator
     show_full_result_count = False
@@ -173,6 +176,7 @@ CONSEQUENCES = {
 class OutboxHoldAdmin(ModelAdmin):
     """Adding a hold stops delivery; deleting it lets it go on."""
 
+    empty_words = _("Delivery is not on hold. Adding a hold stops it, of one kind or of all.")
     list_display = ("__str__", "reason", "held_at")
     fields = ("kind", "reason")
 
@@ -198,6 +202,9 @@ class OutboxHoldAdmin(ModelAdmin):
 @admin.register(OutboxBreaker)
 class OutboxBreakerAdmin(ModelAdmin):
     list_display = ("kind", "scope", "failures", "open_until")
+    empty_words = _(
+        "When what messages are sent to does not answer, a breaker stops sending for a while."
+    )
     list_filter: ClassVar = (OutboxKindFilter,)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -213,6 +220,7 @@ class OutboxBreakerAdmin(ModelAdmin):
 @admin.register(JobRun)
 class JobRunAdmin(ModelAdmin):
     list_display = ("name", "outcome", "started_at", "ended_at", "actor", "system_user")
+    empty_words = _("Each run of a job or an operator's command is kept here. None has run yet.")
     list_filter = ("outcome",)
     list_select_related = ("actor",)
     search_fields = ("name",)

@@ -51,6 +51,14 @@ def uuid(text: str) -> UUID:
         raise ArgumentTypeError(f"{text!r} is no uuid.") from None
 
 
+def boolean(text: str) -> bool:
+    """True or false, in either case; yes, no, 1 and 0 too."""
+    known = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+    if text.lower() not in known:
+        raise ArgumentTypeError(f"{text!r} is neither true nor false.")
+    return known[text.lower()]
+
+
 def positive_int(text: str) -> int:
     if not re.fullmatch(r"0*[1-9]\d{0,17}", text, re.ASCII):
         raise ArgumentTypeError(f"{text!r} is no whole number from 1 up.")

@@ -160,6 +160,8 @@ class OperatorCommand(BaseCommand):
     exclusive: ClassVar[bool] = True
     # True: `job_status` expects it to succeed regularly.
     scheduled: ClassVar[bool] = False
+    # True: --dry-run may be followed by true or false, as cron lines of old services write it.
+    dry_run_takes_value: ClassVar[bool] = False
     withdraws: ClassVar[bool] = False
     default_max_changes: ClassVar[int | None] = None
     default_max_percent: ClassVar[float | None] = None
@@ -185,10 +187,19 @@ class OperatorCommand(BaseCommand):
         add("--output", type=Path, metavar="FILE", help="Per-row report: .csv, .jsonl or .ndjson.")
         add("--actor", metavar="USERNAME", help="Who does it. Default: the system.")
         if self.job:
-            add("--dry-run", action="store_true", help="Show what would happen; write nothing.")
+            self._add_dry_run(parser)
         if self.withdraws:
             self._add_cap(parser)
         self.add_options(parser)
+
+    def _add_dry_run(self, parser: CommandParser) -> None:
+        told = "Show what would happen; write nothing."
+        if self.dry_run_takes_value:
+            parser.add_argument(
+                "--dry-run", nargs="?", const=True, default=False, type=arguments.boolean, help=told
+            )
+        else:
+            parser.add_argument("--dry-run", action="store_true", help=told)
 
     def _add_cap(self, parser: CommandParser) -> None:
         cap = parser.add_argument_group("cap", "Refuse, before changing anything, what exceeds it.")
@@ -274,7 +285,7 @@ class OperatorCommand(BaseCommand):
             JobRun.objects.close_abandoned(self.name, at=started_at)
         record = JobRun.objects.create(
             name=self.name,
-            arguments=self._redacted(run.options),
+            arguments=self.recorded_options(run.options),
             actor=run.actor,
             system_user=_system_user(),
             reason=run.reason,
@@ -292,8 +303,9 @@ class OperatorCommand(BaseCommand):
         _close(record, _outcome(summary, run), json.loads(summary.as_json()))
         return summary
 
-    def _redacted(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        """The options that were given, without Django's own and without naming a person."""
+    def recorded_options(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """What a `JobRun` keeps of them: those that were given, without Django's own and without
+        naming a person."""
         own = self.create_parser("", self.name)
         given = {
             name: value
@@ -349,6 +361,10 @@ def job_connection(*, read_only: bool) -> Iterator[None]:
         connection.settings_dict = usual
 
 
+stop_listeners: list[Callable[[], None]] = []
+"""Who runs several commands is told here when one of them is asked to stop."""
+
+
 @contextmanager
 def stoppable(run: CommandRun) -> Iterator[None]:
     """Within it SIGTERM and SIGINT let the run finish its batch; a second one ends it hard."""
@@ -360,6 +376,8 @@ def stoppable(run: CommandRun) -> Iterator[None]:
     def stop(number: int, _frame: FrameType | None) -> None:
         run.was_asked_to_stop = True
         signal.signal(number, usual[signal.Signals(number)])
+        for tell in stop_listeners:
+            tell()
 
     for number in usual:
         signal.signal(number, stop)

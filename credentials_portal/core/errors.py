@@ -1,13 +1,20 @@
 """Errors of the domain. Interfaces turn them into a 4xx, a form error or a `CommandError`."""
 
+from typing import Any
+
 
 class DomainError(Exception):
     """A request that the rules refuse; nothing was changed.
 
-    `code` is stable and machine-readable; `message` is for people and names no person.
+    `code` is stable and machine-readable; `message` is for people and names no person. `details`
+    are plain values that programs can act on, by name.
     """
 
     code = "refused"
+
+    @property
+    def details(self) -> dict[str, Any]:
+        return {}
 
     def __init__(self, message: str) -> None:
         super().__init__(message)

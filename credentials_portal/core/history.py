@@ -167,6 +167,66 @@ def update_with_history(
         return cast("list[tuple[Any, ...]]", cursor.fetchall())
 
 
+def update_each_with_history(
+    model: type[M],
+    values: Mapping[Any, Mapping[str, Any]],
+    *,
+    by: Attribution,
+    returning: Sequence[str] = ("pk",),
+) -> list[tuple[Any, ...]]:
+    """Give each of these rows values of its own, with history, in one statement.
+
+    `values` maps primary keys to new values by attribute name (`user_id`), the same names for
+    each row. The caller has locked the rows and judged them. Returns the fields `returning` in
+    primary-key order. Needs an open transaction.
+    """
+    if not values:
+        return []
+    quote = connection.ops.quote_name
+    table, key = quote(model._meta.db_table), quote(_pk_column(model))
+    names = list(next(iter(values.values())))
+    fields = [model._meta.pk, *(_field_by_attname(model, name) for name in names)]
+    given = ", ".join(f"{quote(field.column)} {field.rel_db_type(connection)}" for field in fields)
+    records = [
+        {_pk_column(model): pk}
+        | {field.column: row[name] for field, name in zip(fields[1:], names, strict=True)}
+        for pk, row in values.items()
+    ]
+    touched = _touched(model, {}, by)
+    assignments = ", ".join(
+        [f"{quote(field.column)} = given.{quote(field.column)}" for field in fields[1:]]
+        + [f"{quote(name)} = %s" for name in touched]
+    )
+    history_sql, history_params = _history_insert(model, history_type="~", by=by)
+    columns = ", ".join(
+        f"changed.{quote(_field_by_attname(model, _field(model, name)).column)}"
+        for name in returning
+    )
+    statement = f"""
+        WITH given AS MATERIALIZED (SELECT * FROM jsonb_to_recordset(%s::jsonb) AS given ({given})),
+        changed AS (
+            UPDATE {table} SET {assignments} FROM given WHERE {table}.{key} = given.{key}
+            RETURNING {table}.*
+        ),
+        history AS ({history_sql} FROM changed)
+        SELECT {columns} FROM changed ORDER BY changed.{key}
+    """  # noqa: S608 - every name is quoted by Django, every value is a parameter
+    with connection.cursor() as cursor:
+        cursor.execute(
+            statement,
+            [json.dumps(records, default=_as_text), *touched.values(), *history_params],
+        )
+        return cast("list[tuple[Any, ...]]", cursor.fetchall())
+
+
+def newest_history_ids(model: type[models.Model], pks: Sequence[Any]) -> dict[Any, int]:
+    """The newest history row of each of these rows: what identifies its last change."""
+    history, _columns = _history_columns(model)
+    key = model._meta.pk.attname
+    newest = history.objects.filter(**{f"{key}__in": list(pks)}).order_by().values(key)
+    return dict(newest.annotate(newest=models.Max("history_id")).values_list(key, "newest"))
+
+
 def upsert_with_history(
     model: type[M],
     rows: Sequence[Mapping[str, Any]],

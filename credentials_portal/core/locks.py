@@ -52,6 +52,9 @@ class SessionLock:
         _error: BaseException | None,
         _traceback: TracebackType | None,
     ) -> None:
+        # A server that is busy notices the end of a connection some time after it.
+        with suppress(Error), self._connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [LOCK_SPACE, self.key])
         with suppress(Error):
             self._connection.close()
 

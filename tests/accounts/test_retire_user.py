@@ -210,7 +210,7 @@ def test_announces_it_once_the_account_is_empty(lena: User, olga: User, announce
 
     (announcement,) = announced
     assert announcement["items"] == (
-        RetiredUser(lena.pk, "lena", "lena@example.org", "Lena Lovelace"),
+        RetiredUser(lena.pk, "lena", "lena@example.org", "Lena Lovelace", 4711),
     )
     assert announcement["names"] == [f"retired__user_{lena.pk}"]
     assert (announcement["at"], announcement["actor"], announcement["cause"]) == (AT, olga, "test")

@@ -22,7 +22,7 @@ def held(role: str) -> set[str]:
 
 def test_migrate_makes_the_groups(db: None) -> None:
     assert set(Group.objects.values_list("name", flat=True)) == {
-        *("Auditors", "Operators", "Registrars", "Support"),
+        *("Auditors", "Operators", "Refunds", "Registrars", "Subscriptions", "Support"),
     }
     assert all(held(role) for role in ROLES)
 
@@ -44,14 +44,42 @@ def test_a_member_may_what_the_table_says(db: None) -> None:
         ("letters.reinstate_letter", {"Registrars"}),
         ("letters.waive_letter_check", {"Registrars"}),
         ("letters.publish_letter_template", {"Registrars"}),
+        ("letters.refresh_letter", {"Registrars"}),
         ("letters.release_letters", {"Registrars", "Operators"}),
         ("letters.apply_letter_plan", {"Registrars", "Operators"}),
         ("letters.view_programletter", {"Registrars", "Support", "Operators", "Auditors"}),
-        ("programs.view_historicalprogram", {"Registrars", "Support", "Operators", "Auditors"}),
+        (
+            "programs.view_historicalprogram",
+            {"Registrars", "Support", "Refunds", "Operators", "Auditors"},
+        ),
+        ("licenses.view_license", {"Subscriptions", "Support", "Operators", "Auditors"}),
+        ("licenses.assign_license", {"Subscriptions"}),
+        ("licenses.revoke_license", {"Subscriptions"}),
+        ("licenses.manage_any_customer", {"Subscriptions"}),
+        ("licenses.change_subscriptionplan", {"Subscriptions"}),
+        ("licenses.process_expiry", {"Subscriptions", "Operators"}),
+        (
+            "entitlements.view_courseentitlement",
+            {"Registrars", "Support", "Refunds", "Operators", "Auditors"},
+        ),
+        ("entitlements.support_entitlements", {"Support"}),
+        ("entitlements.settle_refunds", {"Refunds"}),
+        ("entitlements.change_courseentitlementpolicy", {"Registrars"}),
+        (
+            "subsidy_requests.view_licenserequest",
+            {"Subscriptions", "Support", "Operators", "Auditors"},
+        ),
+        ("subsidy_requests.review_subsidy_requests", {"Subscriptions"}),
+        ("subsidy_requests.change_subsidyrequestcustomerconfiguration", {"Subscriptions"}),
+        ("subsidy_requests.add_couponcode", {"Subscriptions"}),
+        ("subsidy_requests.change_licenserequest", set()),
         ("core.settle_outboxmessage", {"Operators"}),
         ("core.view_jobrun", {"Operators", "Auditors"}),
         ("accounts.retire_user", {"Operators"}),
-        ("accounts.view_user", {"Registrars", "Support", "Operators", "Auditors"}),
+        (
+            "accounts.view_user",
+            {"Registrars", "Subscriptions", "Support", "Refunds", "Operators", "Auditors"},
+        ),
     ],
 )
 def test_who_may_what(db: None, permission: str, roles: set[str]) -> None:
@@ -66,6 +94,10 @@ def test_who_may_what(db: None, permission: str, roles: set[str]) -> None:
         "programs.change_historicalprogram",
         "programs.delete_program",
         "letters.delete_programletter",
+        "licenses.delete_license",
+        "entitlements.change_courseentitlement",
+        "entitlements.delete_courseentitlementpolicy",
+        "licenses.change_historicallicense",
         "oauth2_provider.view_accesstoken",
         "sessions.view_session",
     ],

@@ -24,6 +24,32 @@ def test_a_failure_has_one_shape(failure: str, status: int, code: str, message: 
     assert response.json() == {"error": {"code": code, "message": message}}
 
 
+def test_a_failure_tells_its_details() -> None:
+    response = APIClient().get("/test/failing/detailed/")
+
+    assert response.status_code == 409
+    assert response.json() == {
+        "error": {"code": "conflict", "message": "Seats are taken.", "seats": [3, 5]}
+    }
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/", "/api/unknown/", "/api/%0a/", "/api/letters/v1/letters/no-uuid/"]
+)
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "QUERY"])
+def test_what_is_no_resource_is_not_found_in_json(path: str, method: str) -> None:
+    response = APIClient().generic(method, path)
+
+    assert response.status_code == 404
+    assert response.json()["error"]["code"] == "not_found"
+
+
+def test_a_forgotten_slash_is_added() -> None:
+    response = APIClient().get("/api/letters/v1/letters")
+
+    assert (response.status_code, response["Location"]) == (301, "/api/letters/v1/letters/")
+
+
 # lock_not_available, query_canceled, deadlock_detected, serialization_failure
 @pytest.mark.parametrize("pgcode", ["55P03", "57014", "40P01", "40001"])
 def test_a_busy_database_is_503_with_retry_after(pgcode: str) -> None:

@@ -1,6 +1,8 @@
 from datetime import timedelta
+from urllib.parse import urlencode
 
 import pytest
+from django.core.cache import cache
 from django.utils import timezone
 from oauth2_provider.models import AccessToken, Application
 from rest_framework.test import APIClient
@@ -15,7 +17,7 @@ CREDENTIALS = {"grant_type": "client_credentials", "client_id": "lms", "client_s
 
 @pytest.mark.parametrize("path", ["/oauth2/access_token", "/oauth2/access_token/"])
 def test_grants_a_bearer_token_with_and_without_the_slash(service: Application, path: str) -> None:
-    response = APIClient().post(path, CREDENTIALS)
+    response = APIClient(enforce_csrf_checks=True).post(path, CREDENTIALS)
 
     granted = response.json()
     assert response.status_code == 200
@@ -150,3 +152,41 @@ def test_a_token_does_what_its_scope_allows(
     assert response.status_code == status
     if status == 403:
         assert response.json()["error"]["code"] == "insufficient_scope"
+
+
+def test_an_address_that_asks_for_too_many_tokens_is_told_when_to_ask_again(
+    service: Application,
+) -> None:
+    cache.clear()
+    guesser = APIClient(REMOTE_ADDR="192.0.2.1")
+    guesser.force_login(User.objects.get(username="lms_worker"))
+    for number in range(60):
+        guesser.post("/oauth2/access_token" + "/" * (number % 2), {"grant_type": "guess"})
+
+    refused = guesser.post("/oauth2/access_token", CREDENTIALS)
+    elsewhere = APIClient(REMOTE_ADDR="192.0.2.2").post("/oauth2/access_token", CREDENTIALS)
+
+    seconds = int(refused["Retry-After"])
+    assert refused.status_code == 429
+    assert 0 < seconds <= 60
+    assert refused.json() == {
+        "error": "too_many_requests",
+        "error_description": "This address asked for too many tokens. A token can be used for an"
+        f" hour: keep it. Ask again in {seconds} seconds.",
+    }
+    assert elsewhere.status_code == 200
+    assert AccessToken.objects.count() == 1
+
+
+@pytest.mark.parametrize("value", ["\0", "\ud800", "é" * 10_000])
+@pytest.mark.parametrize("name", ["client_id", "client_secret", "scope", "grant_type"])
+def test_grants_nothing_to_what_is_no_text(service: Application, name: str, value: str) -> None:
+    encoded = urlencode(CREDENTIALS | {name: value}, errors="surrogatepass")
+
+    response = APIClient().post(
+        "/oauth2/access_token", encoded, content_type="application/x-www-form-urlencoded"
+    )
+
+    assert response.status_code in {400, 401}
+    assert "error" in response.json()
+    assert not AccessToken.objects.exists()

@@ -1,7 +1,9 @@
 import re
+from io import StringIO
 
 import pytest
 from django.contrib.staticfiles import finders
+from django.core.management import call_command
 from django.test import Client
 
 pytestmark = pytest.mark.django_db
@@ -35,3 +37,33 @@ def test_the_docs_script_asks_no_public_validator(client: Client) -> None:
 
     assert response["Content-Type"].startswith("application/javascript")
     assert '"validatorUrl": null' in response.content.decode()
+
+
+def test_the_schema_is_valid_and_complete() -> None:
+    call_command("spectacular", "--validate", "--fail-on-warn", stdout=StringIO())
+
+
+def test_every_operation_is_documented(client: Client) -> None:
+    paths = client.get("/api/schema/", {"format": "json"}).json()["paths"]
+
+    operations = [operation for path in paths.values() for operation in path.values()]
+    assert operations
+    for operation in operations:
+        assert operation["summary"]
+        assert operation["description"]
+        for answer in operation["responses"].values():
+            assert answer["description"]
+            # Some answers have no body.
+            for body in answer.get("content", {}).values():
+                assert body["examples"]
+
+
+def test_a_service_or_a_session_suffices(client: Client) -> None:
+    paths = client.get("/api/schema/", {"format": "json"}).json()["paths"]
+    letters = "/api/letters/v1/letters/"
+
+    assert paths[letters]["get"]["security"] == [{"session": []}, {"service": ["read"]}]
+    revoke = paths[letters + "{letter_uuid}/revoke/"]["post"]
+    assert revoke["security"] == [{"session": []}, {"service": ["write"]}]
+    verify = paths[letters + "{letter_uuid}/verify/"]["get"]
+    assert {} in verify["security"]

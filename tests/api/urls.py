@@ -15,11 +15,19 @@ from rest_framework.response import Response
 from credentials_portal.accounts.models import User
 from credentials_portal.core.errors import ConflictError, DomainError, GoneError, NotFoundError
 
+
+class SeatsTakenError(ConflictError):
+    @property
+    def details(self) -> dict[str, Any]:
+        return {"seats": [3, 5]}
+
+
 FAILURES: dict[str, Exception] = {
     "refused": DomainError("The letter was never issued."),
     "not_found": NotFoundError("There is no such letter."),
     "gone": GoneError("The letter was withdrawn."),
     "conflict": ConflictError("The letter is revoked already."),
+    "detailed": SeatsTakenError("Seats are taken."),
     "http404": Http404(),
     "forbidden": PermissionDenied(),
     "suspicious": SuspiciousOperation("a fabricated cookie"),

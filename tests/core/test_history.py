@@ -17,8 +17,10 @@ from credentials_portal.core.history import (
     bulk_create_with_history,
     erase_names_in_reasons,
     insert_history,
+    newest_history_ids,
     rows_without_true_history,
     save_with_history,
+    update_each_with_history,
     update_with_history,
 )
 from credentials_portal.core.locks import direct_connection
@@ -135,7 +137,7 @@ def test_judges_again_what_another_transaction_changed_meanwhile(transactional_d
         updating.start()
         wait_for_a_waiting_session()
         cursor.execute("COMMIT")
-    updating.join(timeout=10)
+    updating.join(timeout=60)
 
     anna.refresh_from_db()
     bert.refresh_from_db()
@@ -289,3 +291,46 @@ def test_erases_a_person_from_reasons(db: None) -> None:
 
     assert past(anna)[-1][3] == "*** asked (***)."
     assert past(bert)[-1][3] == "Lenard asked."
+
+
+# --- update_each_with_history ------------------------------------------------------------------
+
+
+def test_gives_each_row_values_of_its_own(db: None) -> None:
+    anna, bert, carl = organizations("Anna", "Bert", "Carl")
+    by = Attribution(at=LATER, reason="Renamed.", cause="admin")
+
+    changed = update_each_with_history(
+        Organization,
+        {carl.pk: {"name": "Claire"}, anna.pk: {"name": "Andrew"}},
+        by=by,
+        returning=("pk", "name"),
+    )
+
+    bert.refresh_from_db()
+    anna.refresh_from_db()
+    assert changed == [(anna.pk, "Andrew"), (carl.pk, "Claire")]
+    assert (anna.name, anna.modified) == ("Andrew", LATER)
+    assert bert.name == "Bert"
+    assert past(carl)[1:] == [("~", "Claire", LATER, "Renamed.", "admin")]
+    assert past(bert) == [("+", "Bert", AT, None, "command:test")]
+    assert rows_without_true_history(Organization) == 0
+
+
+@pytest.mark.parametrize("count", [1, 50])
+def test_gives_values_in_one_statement(db: None, count: int) -> None:
+    created = organizations(*map(str, range(count)))
+    values = {organization.pk: {"name": f"n{organization.pk}"} for organization in created}
+
+    assert statements(lambda: update_each_with_history(Organization, values, by=BY_SYSTEM)) == 1
+    assert update_each_with_history(Organization, {}, by=BY_SYSTEM) == []
+
+
+def test_knows_the_last_change_of_each_row(db: None) -> None:
+    anna, bert = organizations("Anna", "Bert")
+    update_with_history(Organization.objects.filter(pk=anna.pk), {"name": "A"}, by=BY_SYSTEM)
+
+    newest = newest_history_ids(Organization, [anna.pk, bert.pk])
+
+    by_pk = {row.pk: row.history.latest("history_id").history_id for row in (anna, bert)}
+    assert newest == by_pk

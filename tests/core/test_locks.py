@@ -48,6 +48,12 @@ def test_jobs_go_past_a_pooler_and_keep_its_restrictions_behind() -> None:
         connection.settings_dict["DISABLE_SERVER_SIDE_CURSORS"] = False
 
 
+def test_a_lock_is_free_for_the_next_at_once(transactional_db: None) -> None:
+    for _time in range(30):
+        with SessionLock("job"):
+            pass
+
+
 def test_a_lock_is_free_again_when_its_connection_ends(transactional_db: None) -> None:
     with SessionLock("job") as lock:
         with pytest.raises(LockTakenError), SessionLock("job"):

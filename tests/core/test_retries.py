@@ -75,7 +75,7 @@ def test_leaves_it_to_the_outermost_transaction(transactional_db: None) -> None:
 def test_two_that_lock_each_other_out_both_get_there(transactional_db: None) -> None:
     User.objects.create(username="anna")
     User.objects.create(username="bert")
-    both_hold_one = Barrier(2, timeout=5)
+    both_hold_one = Barrier(2, timeout=60)
     tries: list[str] = []
 
     @retry_conflicts
@@ -101,7 +101,7 @@ def test_two_that_lock_each_other_out_both_get_there(transactional_db: None) -> 
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=20)
+        thread.join(timeout=60)
 
     assert len(tries) == 3
     assert {"".join(sorted(user.full_name)) for user in User.objects.all()} == {"ab"}

@@ -1,4 +1,4 @@
-"""What `make run` does around the portal's two processes."""
+"""What `make run` does around the portal's processes."""
 
 import os
 import signal
@@ -7,10 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
 from credentials_portal.devdb.place import PROJECT_DIR
-from credentials_portal.devserver import PortError, claim_port, supervise
+from credentials_portal.devserver import LMS_PORT_OFFSET, PortError, claim_port, supervise
 from tests.devdb.users import Server
 
 
@@ -35,6 +36,46 @@ def test_a_taken_port_is_refused_before_anything_starts(directory: Path) -> None
 def test_what_is_no_port_is_refused(port: str) -> None:
     with pytest.raises(PortError, match=f"cannot be served at port {port}"):
         claim_port(port)
+
+
+def test_a_taken_port_of_the_stand_in_lms_is_refused_before_anything_starts(
+    directory: Path,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        finished = subprocess.run(
+            [sys.executable, "-m", "credentials_portal.devserver"],
+            cwd=PROJECT_DIR,
+            env=Server(directory / "data").environment
+            | {"PORT": str(port - LMS_PORT_OFFSET), "LMS_BASE_URL": ""},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    assert finished.returncode == 1
+    assert finished.stderr.startswith(f"The portal cannot be served at port {port}: ")
+    assert not (directory / "data").exists()
+
+
+def test_the_stand_in_lms_writes_what_it_is_told(tmp_path: Path) -> None:
+    log = tmp_path / "data" / "lms.log"
+    server = subprocess.Popen(
+        [sys.executable, "-m", "credentials_portal.devlms", "--port", "0", "--log", str(log)],
+        cwd=PROJECT_DIR,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert server.stdout is not None
+    address = server.stdout.readline().split()[-1]
+
+    httpx.post(f"{address}/oauth2/access_token", data={"client_secret": "secret"})
+    httpx.post(f"{address}/enterprise/api/v1/pending-enterprise-learner/", json=[{"a": "é"}])
+    server.terminate()
+    server.communicate()
+
+    [line] = log.read_text(encoding="utf-8").splitlines()
+    assert line.endswith(' POST /enterprise/api/v1/pending-enterprise-learner/ 401 [{"a": "é"}]')
 
 
 def test_a_process_that_ends_takes_the_other_along(

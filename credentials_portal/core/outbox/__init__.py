@@ -26,6 +26,12 @@ from credentials_portal.core.outbox.kinds import (
     register,
 )
 from credentials_portal.core.outbox.settling import Verdict, purge, purgeable, settle
+from credentials_portal.core.outbox.standing import (
+    OutboxStanding,
+    deliveries_per_day,
+    outbox_standing,
+)
+from credentials_portal.core.outbox.waking import wake
 from credentials_portal.core.outbox.writing import Item, enqueue
 
 __all__ = [
@@ -34,16 +40,20 @@ __all__ = [
     "Item",
     "LeaseLostError",
     "OutboxKind",
+    "OutboxStanding",
     "Outcome",
     "Tally",
     "Verdict",
     "begin_call",
     "deliver_due",
     "deliver_now",
+    "deliveries_per_day",
     "enqueue",
     "follow",
+    "outbox_standing",
     "purge",
     "purgeable",
     "register",
     "settle",
+    "wake",
 ]

@@ -21,7 +21,8 @@ TASK = "core.deliver_outbox"
 BROKER_REST_SECONDS = 30
 resting_until: dict[str, float] = {}
 
-# Sorted by the unique key, so that two transactions that insert the same rows never deadlock.
+# Sorted by the unique key, so that two transactions that insert the same rows never deadlock;
+# by its length first, so that causes that are numbers leave in their order.
 INSERT = """
     INSERT INTO core_outboxmessage (
         uuid, kind, dedupe_key, key, scope, payload, payload_version,
@@ -32,7 +33,7 @@ INSERT = """
         %(payload_version)s, 'pending', '', 0, %(due_at)s, false, %(at)s
     FROM unnest(%(dedupe_keys)s::text[], %(keys)s::text[], %(scopes)s::text[], %(payloads)s::jsonb[])
         AS item (dedupe_key, key, scope, payload)
-    ORDER BY item.dedupe_key
+    ORDER BY length(item.dedupe_key), item.dedupe_key
     ON CONFLICT (dedupe_key) DO NOTHING
     RETURNING id
 """

@@ -30,7 +30,7 @@ def kill_a_deliverer(remote: Remote, point: str) -> None:
         cwd=settings.BASE_DIR,
         env={**os.environ, "DJANGO_SETTINGS_MODULE": "credentials_portal.settings"},
         capture_output=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert process.returncode == -signal.SIGKILL, process.stderr.decode()

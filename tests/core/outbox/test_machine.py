@@ -168,7 +168,7 @@ def test_leases_order_and_ends_hold_in_any_history(only_test_kinds: None) -> Non
     run_state_machine_as_test(
         Outbox,
         settings=settings(
-            max_examples=500 if os.environ.get("FULL") else 40,
+            max_examples=500 if os.environ.get("FULL") else 25,
             stateful_step_count=25,
             deadline=None,
             suppress_health_check=list(HealthCheck),

@@ -133,7 +133,7 @@ def test_follows_the_outbox_until_sigterm_and_survives_a_lost_connection() -> No
             assert cursor.fetchall()
         deliver_one_through(follower, "2")
         follower.send_signal(signal.SIGTERM)
-        out, err = follower.communicate(timeout=20)
+        out, err = follower.communicate(timeout=120)
     finally:
         follower.kill()
 

@@ -26,7 +26,7 @@ def at_once(*works: Callable[[], object]) -> list[object]:
     start = Barrier(len(works))
 
     def run(work: Callable[[], object]) -> object:
-        start.wait(timeout=10)
+        start.wait(timeout=60)
         try:
             return work()
         finally:

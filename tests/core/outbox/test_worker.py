@@ -1,50 +1,18 @@
-import os
 import socket
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from uuid import uuid4
 
 import pytest
-from celery import Celery
 from celery.contrib.testing.worker import start_worker
 from django.db import transaction
 from django.utils import timezone
-from kombu import Queue
 from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
-from redis import Redis
 
-from credentials_portal.celery import app as portal
 from credentials_portal.core import outbox, tasks
 from credentials_portal.core.models import OutboxMessage
 from credentials_portal.core.outbox import Item, OutboxKind, Outcome
 from credentials_portal.core.tasks import deliver_outbox
+from tests.brokers import BROKERS, broker, forget_queue, url_of
 from tests.core.outbox.conftest import RegisterKind
-
-BROKERS = {
-    "redis": os.environ.get("TEST_REDIS_URL", ""),
-    "rabbitmq": os.environ.get("TEST_AMQP_URL", ""),
-}
-
-
-@contextmanager
-def broker(url: str) -> Iterator[Celery]:
-    """Within it the portal's tasks go to a queue of this test at another broker."""
-    queue = Queue(f"test-{uuid4()}", durable=False, auto_delete=True)
-    app = Celery("credentials_portal_under_test")
-    app.config_from_object("django.conf:settings", namespace="CELERY")
-    app.conf.update(
-        broker_url=url,
-        task_always_eager=False,
-        task_queues=[queue],
-        task_default_queue=queue.name,
-    )
-    app.set_current()
-    try:
-        yield app
-    finally:
-        portal.set_current()
-        app.close()
 
 
 @pytest.fixture
@@ -153,12 +121,9 @@ def _calls_waiting_at(listener: socket.socket) -> int:
 def test_a_worker_delivers_after_the_commit(
     kind: OutboxKind, settings: Settings, name: str
 ) -> None:
-    if not BROKERS[name]:
-        assert not (os.environ.get("CI") and name == "redis"), "CI needs TEST_REDIS_URL"
-        pytest.skip(f"no {name} to test with")
-    settings.CELERY_BROKER_URL = BROKERS[name]
+    settings.CELERY_BROKER_URL = url = url_of(name)
 
-    with broker(BROKERS[name]) as app, start_worker(app, perform_ping_check=False):
+    with broker(url) as app, start_worker(app, perform_ping_check=False, shutdown_timeout=60):
         with transaction.atomic():
             enqueue("1", "2")
             assert not OutboxMessage.objects.exclude(status="pending").exists()
@@ -166,12 +131,4 @@ def test_a_worker_delivers_after_the_commit(
         while OutboxMessage.objects.filter(status="done").count() < 2:
             assert time.monotonic() < deadline
             time.sleep(0.05)
-    if name == "redis":
-        _forget_queue(BROKERS[name], app.conf.task_default_queue)
-
-
-def _forget_queue(url: str, queue: str) -> None:
-    """Redis keeps the names of queues that are gone."""
-    with Redis.from_url(url) as redis:
-        for key in redis.scan_iter(f"_kombu.binding*.{queue}"):
-            redis.delete(key)
+    forget_queue(url, app)
