@@ -19,7 +19,15 @@ class CertificateStatus(TextChoices):
 class CertificateSource(TextChoices):
     COMPUTED = "computed", _("computed by the portal")
     LMS = "lms", _("sent by the LMS")
+    STAFF = "staff", _("given by staff")
     IMPORT = "import", _("imported")
+
+
+class RevocationKind(TextChoices):
+    """Why a program certificate was revoked."""
+
+    NOT_COMPLETE = "not_complete", _("the portal: the program is not complete any more")
+    DECIDED = "decided", _("a decision, with its reason")
 
 
 class GroupKind(TextChoices):

@@ -7,8 +7,7 @@ is never complete, only included runs count, and a revoked certificate voids its
 from datetime import datetime
 
 from credentials_portal.core.sql import Fragment
-from programs.enums import CertificateSource, CertificateStatus, GroupKind
-from programs.models import ProgramCertificate
+from programs.enums import CertificateStatus, GroupKind, RevocationKind
 
 REQUIREMENTS_DEFINED = "requirements_defined"
 REQUIREMENTS_SATISFIABLE = "requirements_satisfiable"
@@ -26,7 +25,7 @@ def completion_verdicts(
 
     - `position`, the order in which to tell the checks;
     - `code`: `requirements_defined`, `requirements_satisfiable`, `core_course:<course key>`,
-      `elective_set:<group id>`;
+      `elective_set:<number of the set>`;
     - `passed`. A subject is complete when all its checks passed: a version without courses
       fails `requirements_defined`. `requirements_satisfiable` fails when the included runs
       leave too few courses, which says something about the program, not about the learner;
@@ -62,11 +61,11 @@ def completion_verdicts(
         requirement AS MATERIALIZED (
             SELECT member.version_id, member.course_id, course.key AS course_key,
                    groups.position * 1000 + member.position AS place,
-                   CASE groups.kind WHEN %s THEN NULL ELSE groups.id END AS set_id,
+                   groups.number AS set_number,
                    CASE groups.kind WHEN %s THEN 1 ELSE groups.required_number END AS needed,
                    CASE groups.kind
                        WHEN %s THEN %s || ':' || course.key
-                       ELSE %s || ':' || groups.id
+                       ELSE %s || ':' || groups.number
                    END COLLATE "C" AS code
             FROM programs_requirementcourse AS member
             JOIN programs_requirementgroup AS groups ON groups.id = member.group_id
@@ -105,7 +104,7 @@ def completion_verdicts(
         ),
         course AS MATERIALIZED (
             SELECT user_id, program_id, version_id, course_id, MIN(place) AS place,
-                   MIN(set_id) AS set_id, MIN(needed) AS needed, MIN(code) AS code,
+                   MIN(set_number) AS set_number, MIN(needed) AS needed, MIN(code) AS code,
                    bool_or(is_met) AS is_met, MIN(earned_at) AS earned_at, {evidence} AS evidence
             FROM (
                 SELECT subject.user_id, asked.*,
@@ -114,7 +113,7 @@ def completion_verdicts(
                 FROM subject JOIN asked USING (program_id, version_id)
                 UNION ALL
                 SELECT result.user_id, program_id, version_id, offered.course_id,
-                       offered.course_key, offered.place, offered.set_id, offered.needed,
+                       offered.course_key, offered.place, offered.set_number, offered.needed,
                        offered.code, TRUE, COALESCE(result.dated, offered.ended_at),
                        offered.run_key, result.source, result.source_id
                 FROM result JOIN offered USING (program_id, version_id, course_run_id)
@@ -144,19 +143,19 @@ def completion_verdicts(
         UNION ALL
         SELECT user_id, program_id, version_id, 2 + place, code, is_met, earned_at,
                {evidence_of_course}
-        FROM course WHERE set_id IS NULL
+        FROM course WHERE set_number IS NULL
         UNION ALL
         SELECT user_id, program_id, version_id, 2 + MIN(place), MIN(code),
                COUNT(*) FILTER (WHERE is_met) >= MIN(needed),
                (array_agg(earned_at ORDER BY earned_at NULLS LAST)
                    FILTER (WHERE is_met))[MIN(needed)],
                {evidence_of_set}
-        FROM course WHERE set_id IS NOT NULL
-        GROUP BY user_id, program_id, version_id, set_id
+        FROM course WHERE set_number IS NOT NULL
+        GROUP BY user_id, program_id, version_id, set_number
         """,  # noqa: S608 - composed of constants; every value is a parameter
         (
             *subjects.params,
-            *(GroupKind.CORE, GroupKind.CORE, GroupKind.CORE, CORE_COURSE, ELECTIVE_SET),
+            *(GroupKind.CORE, GroupKind.CORE, CORE_COURSE, ELECTIVE_SET),
             *(at, CertificateStatus.AWARDED),
             *(REQUIREMENTS_DEFINED, REQUIREMENTS_SATISFIABLE),
         ),
@@ -221,13 +220,9 @@ def revoked_program_certificates() -> Fragment:
     return Fragment(
         """
         SELECT user_id, program_id FROM programs_programcertificate
-        WHERE status = %s AND NOT (source = %s AND revocation_reason = %s)
+        WHERE revocation_kind = %s
         """,
-        (
-            CertificateStatus.REVOKED,
-            CertificateSource.COMPUTED,
-            ProgramCertificate.NOT_COMPLETE,
-        ),
+        (RevocationKind.DECIDED,),
     )
 
 
@@ -246,4 +241,33 @@ def first_completion_dates() -> Fragment:
         JOIN programs_programcourserun AS include ON include.course_run_id = run.id
         GROUP BY 1, 2
         """
+    )
+
+
+def enrollment_facts(enrollments: Fragment) -> Fragment:
+    """What is known of enrollments in runs, one row each.
+
+    `enrollments` gives distinct (enrollment_id). Columns: `enrollment_id`, `user_id`,
+    `course_run_id`, `run_key`, `course_uuid`, `run_start` (null: no date is set), `mode`, `is_active`,
+    `enrolled_at` and `certificate_status`, in the LMS' words: a certificate that was awarded
+    here counts as `downloadable`, whatever the LMS said of it.
+    """
+    return Fragment(
+        f"""
+        SELECT enrollment.id AS enrollment_id, enrollment.user_id, enrollment.course_run_id,
+               run.key AS run_key, course.uuid AS course_uuid, run.start_date AS run_start,
+               enrollment.mode, enrollment.is_active, enrollment.created AS enrolled_at,
+               CASE WHEN certificate.id IS NULL
+                   THEN enrollment.certificate_status ELSE 'downloadable'
+               END AS certificate_status
+        FROM ({enrollments.sql}) AS asked (enrollment_id)
+        JOIN programs_courseenrollment AS enrollment ON enrollment.id = asked.enrollment_id
+        JOIN programs_courserun AS run ON run.id = enrollment.course_run_id
+        JOIN programs_course AS course ON course.id = run.course_id
+        LEFT JOIN programs_coursecertificate AS certificate
+          ON certificate.user_id = enrollment.user_id
+         AND certificate.course_run_id = enrollment.course_run_id
+         AND certificate.status = %s
+        """,  # noqa: S608 - composed of constants; every value is a parameter
+        (*enrollments.params, CertificateStatus.AWARDED),
     )

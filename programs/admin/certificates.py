@@ -50,7 +50,7 @@ class CourseCertificateAdmin(EarnedByLearners):
     def save_model(
         self, request: HttpRequest, obj: CourseCertificate, form: Any, change: bool
     ) -> None:
-        record = _record(obj)
+        record = replace(_record(obj), source=CertificateSource.STAFF)
         services.record_course_certificates(
             [record], by=by_staff(request, form.cleaned_data["reason"])
         )

@@ -71,6 +71,8 @@ class RunsForm(ChangeForm):
 
 
 class GroupForm(forms.Form):
+    # Which of the program's elective sets it is, so that it stays the same one under a new title.
+    number = forms.IntegerField(required=False, min_value=1, widget=forms.HiddenInput)
     title = forms.CharField(
         label=_("Title"), required=False, max_length=255, widget=UnfoldAdminTextInputWidget()
     )
@@ -90,7 +92,9 @@ class GroupForm(forms.Form):
 
     def group(self) -> RequiredGroup:
         cleaned = self.cleaned_data
-        return RequiredGroup(cleaned["courses"], cleaned["required_number"], cleaned["title"])
+        return RequiredGroup(
+            cleaned["courses"], cleaned["required_number"], cleaned["title"], cleaned["number"]
+        )
 
 
 GroupFormSet = forms.formset_factory(GroupForm, extra=2)
@@ -254,6 +258,7 @@ def _initial(groups: list[RequiredGroup]) -> list[dict[str, Any]]:
     courses = _courses(groups)
     return [
         {
+            "number": group.number,
             "title": group.title,
             "required_number": group.required_number,
             "courses": "\n".join(courses[pk].key for pk in group.course_ids),

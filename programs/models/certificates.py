@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from model_utils.models import TimeStampedModel
 
 from credentials_portal.core.history import history_records
-from programs.enums import CertificateSource, CertificateStatus
+from programs.enums import CertificateSource, CertificateStatus, RevocationKind
 from programs.models.catalog import CourseRun, Program
 
 
@@ -94,11 +94,9 @@ class CourseCertificate(TimeStampedModel):
 class ProgramCertificate(TimeStampedModel):
     """A learner's certificate for a program; `award_program_certificates` owns computed ones.
 
-    `revocation_reason` is `NOT_COMPLETE` where the portal revoked it; only then may the portal
-    award it again.
+    `revocation_kind` is `not_complete` where the portal revoked it; only then may the portal
+    award it again. `revocation_reason` is what somebody wrote about any other revocation.
     """
-
-    NOT_COMPLETE = "not_complete"
 
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
     user = models.ForeignKey(
@@ -111,6 +109,9 @@ class ProgramCertificate(TimeStampedModel):
     source = models.CharField(max_length=16, choices=CertificateSource.choices)
     awarded_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True, blank=True)
+    revocation_kind = models.CharField(
+        _("why it was revoked"), max_length=16, choices=RevocationKind.choices, blank=True
+    )
     revocation_reason = models.TextField(_("reason of revocation"), blank=True)
 
     history = history_records()
@@ -119,6 +120,14 @@ class ProgramCertificate(TimeStampedModel):
         constraints = [
             models.UniqueConstraint(fields=["user", "program"], name="program_certificate_once"),
             _revocation_is_dated("program_certificate_revocation_is_dated"),
+            models.CheckConstraint(
+                condition=Q(status=CertificateStatus.AWARDED, revocation_kind="")
+                | Q(
+                    status=CertificateStatus.REVOKED,
+                    revocation_kind__in=RevocationKind.values,
+                ),
+                name="program_certificate_revocation_has_kind",
+            ),
         ]
 
     def __str__(self) -> str:

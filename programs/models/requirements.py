@@ -46,12 +46,17 @@ class ProgramRequirementsVersion(TimeStampedModel):
 
 
 class RequirementGroup(models.Model):
-    """Courses of which `required_number` must be met; a core group requires them all."""
+    """Courses of which `required_number` must be met; a core group requires them all.
+
+    An elective set keeps its `number` from version to version, so that what was said about the
+    set (`elective_set:<number>`) holds on. A core group has none.
+    """
 
     version = models.ForeignKey(
         ProgramRequirementsVersion, on_delete=models.PROTECT, related_name="groups"
     )
     kind = models.CharField(max_length=16, choices=GroupKind.choices)
+    number = models.PositiveIntegerField(null=True, blank=True)
     title = models.CharField(max_length=255, blank=True)
     position = models.PositiveSmallIntegerField(default=0)
     required_number = models.PositiveSmallIntegerField()
@@ -74,6 +79,14 @@ class RequirementGroup(models.Model):
                 fields=["version"],
                 condition=Q(kind=GroupKind.CORE),
                 name="requirements_version_has_one_core",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind=GroupKind.CORE, number=None)
+                | Q(kind=GroupKind.ELECTIVES, number__isnull=False),
+                name="requirement_group_sets_have_numbers",
+            ),
+            models.UniqueConstraint(
+                fields=["version", "number"], name="requirements_version_has_set_once"
             ),
         ]
 

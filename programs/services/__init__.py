@@ -1,6 +1,6 @@
 """Writes of `programs`: every decision that changes its data."""
 
-from programs.services.catalog import save_course_run
+from programs.services.catalog import RunRecord, record_course_runs, save_course_run
 from programs.services.certificates import (
     CertificateRecord,
     award_program_certificates,
@@ -10,6 +10,8 @@ from programs.services.certificates import (
 from programs.services.enrollments import (
     EnrollmentRecord,
     enroll_in_programs,
+    enroll_in_run,
+    leave_run,
     record_course_enrollments,
 )
 from programs.services.grades import GradeRecord, delete_grades, passes, record_grades
@@ -31,16 +33,20 @@ __all__ = [
     "ImpossibleRequirementsError",
     "Preview",
     "RequiredGroup",
+    "RunRecord",
     "award_program_certificates",
     "define_requirements",
     "delete_grades",
     "enroll_in_programs",
+    "enroll_in_run",
     "forget_learner",
     "include_runs",
+    "leave_run",
     "passes",
     "preview",
     "record_course_certificates",
     "record_course_enrollments",
+    "record_course_runs",
     "record_grades",
     "requirements_of",
     "revoke_program_certificates",

@@ -1,12 +1,64 @@
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
 
 from django.db import transaction
 
 from credentials_portal.core.events import announce
-from credentials_portal.core.history import Attribution, save_with_history
-from programs.models import CourseRun
+from credentials_portal.core.history import Attribution, save_with_history, upsert_with_history
+from programs.models import Course, CourseMode, CourseRun
 from programs.selectors import programs_including_runs
 from programs.signals import ProgramChange, program_requirements_changed
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRecord:
+    """A run of a course, and the paid modes in which it can be taken.
+
+    `title` is its own, where it is not called as its course.
+    """
+
+    course_key: str
+    course_title: str
+    key: str
+    title: str = ""
+    start: datetime
+    end: datetime
+    enrollment_end: datetime | None = None
+    modes: Collection[str] = ("verified",)
+
+
+@transaction.atomic
+def record_course_runs(records: Collection[RunRecord], *, by: Attribution) -> None:
+    """Store runs, new or changed, with their courses and modes; no program includes a new one.
+
+    Announces `program_requirements_changed` for those that include one that changed.
+    """
+    courses = {record.course_key: record.course_title for record in records}
+    rows = [{"key": key, "title": title} for key, title in courses.items()]
+    upsert_with_history(Course, rows, key=("key",), returning=("id",), by=by)
+    course_ids = dict(Course.objects.filter(key__in=courses).values_list("key", "pk"))
+    runs = [
+        {
+            "key": record.key,
+            "course_id": course_ids[record.course_key],
+            "title_override": record.title,
+            "start_date": record.start,
+            "end_date": record.end,
+            "enrollment_end": record.enrollment_end,
+        }
+        for record in records
+    ]
+    stored = upsert_with_history(CourseRun, runs, key=("key",), returning=("id",), by=by)
+    announce_changed_runs([row.values[0] for row in stored if not row.is_new], by=by)
+    keys = [record.key for record in records]
+    run_ids = dict(CourseRun.objects.filter(key__in=keys).values_list("key", "pk"))
+    modes = [
+        {"course_run_id": run_ids[record.key], "slug": mode, "upgrade_deadline": None}
+        for record in records
+        for mode in record.modes
+    ]
+    upsert_with_history(CourseMode, modes, key=("course_run_id", "slug"), returning=("id",), by=by)
 
 
 @transaction.atomic

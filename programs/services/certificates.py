@@ -14,7 +14,7 @@ from credentials_portal.core.history import (
 )
 from credentials_portal.core.retries import retry_conflicts
 from programs import selectors
-from programs.enums import CertificateSource, CertificateStatus
+from programs.enums import CertificateSource, CertificateStatus, RevocationKind
 from programs.models import CourseCertificate, Program, ProgramCertificate
 from programs.selectors import CertificateChanges
 from programs.signals import (
@@ -100,6 +100,7 @@ def award_program_certificates(
                 "source": CertificateSource.COMPUTED,
                 "awarded_at": by.at,
                 "revoked_at": None,
+                "revocation_kind": "",
                 "revocation_reason": "",
             }
             for user_id in changes.to_award
@@ -109,12 +110,7 @@ def award_program_certificates(
         by=by,
     )
     _announce(program_certificate_awarded, program, changes.to_award, by)
-    revoke_program_certificates(
-        program=program,
-        user_ids=changes.to_revoke,
-        reason=ProgramCertificate.NOT_COMPLETE,
-        by=by,
-    )
+    _revoke(program, changes.to_revoke, RevocationKind.NOT_COMPLETE, by)
     return changes
 
 
@@ -124,6 +120,17 @@ def revoke_program_certificates(
 ) -> tuple[int, ...]:
     """Revoke awarded certificates, from any source; returns the ids of those who lost theirs."""
     Program.objects.select_for_update(no_key=True).get(pk=program.pk)
+    return _revoke(program, user_ids, RevocationKind.DECIDED, by, reason=reason)
+
+
+def _revoke(
+    program: Program,
+    user_ids: Sequence[int],
+    kind: RevocationKind,
+    by: Attribution,
+    *,
+    reason: str = "",
+) -> tuple[int, ...]:
     revoked = update_with_history(
         ProgramCertificate.objects.filter(
             program=program, user_id__in=user_ids, status=CertificateStatus.AWARDED
@@ -131,6 +138,7 @@ def revoke_program_certificates(
         {
             "status": CertificateStatus.REVOKED,
             "revoked_at": by.at,
+            "revocation_kind": kind,
             "revocation_reason": reason,
         },
         returning=("user_id",),

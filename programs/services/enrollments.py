@@ -53,3 +53,36 @@ def record_course_enrollments(records: Iterable[EnrollmentRecord], *, by: Attrib
     facts = tuple(RunFact(*row.values) for row in changed)
     announce(course_enrollment_changed, facts, at=by.at, actor=by.actor, cause=by.cause)
     return len(facts)
+
+
+@transaction.atomic
+def enroll_in_run(*, user_id: int, course_run_id: int, mode: str, by: Attribution) -> int:
+    """Store that a learner takes a run in this mode; returns the enrollment's id.
+
+    What the LMS said of a certificate stays. Announces `course_enrollment_changed` if it did.
+    """
+    stored = _lock_enrollment(user_id, course_run_id)
+    status = stored.certificate_status if stored else ""
+    record = EnrollmentRecord(user_id, course_run_id, mode, certificate_status=status)
+    record_course_enrollments([record], by=by)
+    return CourseEnrollment.objects.get(user=user_id, course_run=course_run_id).pk
+
+
+@transaction.atomic
+def leave_run(*, user_id: int, course_run_id: int, by: Attribution) -> None:
+    """Store that a learner takes a run no more. Announces `course_enrollment_changed` if one did."""
+    stored = _lock_enrollment(user_id, course_run_id)
+    if stored:
+        record = EnrollmentRecord(
+            user_id,
+            course_run_id,
+            stored.mode,
+            is_active=False,
+            certificate_status=stored.certificate_status,
+        )
+        record_course_enrollments([record], by=by)
+
+
+def _lock_enrollment(user_id: int, course_run_id: int) -> CourseEnrollment | None:
+    rows = CourseEnrollment.objects.select_for_update(no_key=True)
+    return rows.filter(user=user_id, course_run=course_run_id).first()

@@ -1,7 +1,9 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import count
+from typing import Any
 
 from django.db import transaction
 
@@ -31,11 +33,16 @@ class ImpossibleRequirementsError(DomainError):
 
 @dataclass(frozen=True)
 class RequiredGroup:
-    """Courses of which `required_number` must be met; None (the core): all of them."""
+    """Courses of which `required_number` must be met; None (the core): all of them.
+
+    `number` says which of the program's elective sets it is; None: `define_requirements` finds
+    out. It is no part of what is asked, and does not count when two are compared.
+    """
 
     course_ids: tuple[int, ...]
     required_number: int | None = None
     title: str = ""
+    number: int | None = field(default=None, compare=False)
 
     @property
     def kind(self) -> GroupKind:
@@ -58,9 +65,11 @@ def define_requirements(
     """Make these the program's requirements from `effective_from` on; `by.at` if it is None.
 
     Earlier versions stay as they are; the latest is returned when it says the same by then. No
-    groups at all says that the program has no requirements: nobody completes it. Raises
-    `ImpossibleRequirementsError` when a group cannot be met, when a course stands in two groups,
-    when there are two cores, and when the latest version takes effect later than this one.
+    groups at all says that the program has no requirements: nobody completes it. An elective set
+    that names no number keeps that of the set of the same title, else of the same courses, in any
+    earlier version; one that is new gets the next. Raises `ImpossibleRequirementsError` when a
+    group cannot be met, when a course stands in two groups, when there are two cores, when a
+    number is unknown or stands twice, and when the latest version takes effect later than this one.
     """
     _check_possible(groups)
     Program.objects.select_for_update(no_key=True).get(pk=program.pk)
@@ -86,12 +95,13 @@ def define_requirements(
         RequirementGroup(
             version=version,
             kind=group.kind,
+            number=group.number,
             title=group.title,
             position=position,
             required_number=group.needed,
             course_count=len(group.course_ids),
         )
-        for position, group in enumerate(groups)
+        for position, group in enumerate(_numbered(groups, _elective_sets(program)))
     )
     RequirementCourse.objects.bulk_create(
         RequirementCourse(version=version, group=row, course_id=course_id, position=position)
@@ -169,14 +179,51 @@ def _check_possible(groups: Sequence[RequiredGroup]) -> None:
 
 def requirements_of(version: ProgramRequirementsVersion) -> list[RequiredGroup]:
     """What a version asks for, in the form in which it was defined."""
-    return [
-        RequiredGroup(
-            course_ids=tuple(member.course_id for member in group.courses.all()),
-            required_number=None if group.kind == GroupKind.CORE else group.required_number,
-            title=group.title,
-        )
-        for group in version.groups.prefetch_related("courses")
-    ]
+    return [_required(group) for group in version.groups.prefetch_related("courses")]
+
+
+def _required(group: RequirementGroup) -> RequiredGroup:
+    return RequiredGroup(
+        course_ids=tuple(member.course_id for member in group.courses.all()),
+        required_number=None if group.kind == GroupKind.CORE else group.required_number,
+        title=group.title,
+        number=group.number,
+    )
+
+
+def _elective_sets(program: Program) -> list[RequiredGroup]:
+    """The elective sets of all versions, those of the newest first."""
+    sets = RequirementGroup.objects.filter(version__program=program, kind=GroupKind.ELECTIVES)
+    rows = sets.order_by("-version__number", "position").prefetch_related("courses")
+    return [_required(group) for group in rows]
+
+
+IDENTITIES: tuple[Callable[[RequiredGroup], Any], ...] = (
+    lambda group: (group.title, frozenset(group.course_ids)),
+    lambda group: group.title,
+    lambda group: frozenset(group.course_ids),
+)
+"""What tells that two elective sets are the same one, the surest first; an empty one does not."""
+
+
+def _numbered(groups: Sequence[RequiredGroup], known: list[RequiredGroup]) -> list[RequiredGroup]:
+    """The groups with the numbers of their sets, given the program's sets so far."""
+    sets = {place: g for place, g in enumerate(groups) if g.kind == GroupKind.ELECTIVES}
+    numbers = {place: group.number for place, group in sets.items() if group.number}
+    if len(set(numbers.values())) < len(numbers):
+        raise ImpossibleRequirementsError("An elective set stands in it twice.")
+    if not set(numbers.values()) <= {one.number for one in known}:
+        raise ImpossibleRequirementsError("The program has no elective set of this number.")
+    for identity in IDENTITIES:
+        for place in sorted(sets.keys() - numbers.keys()):
+            free = (one for one in known if one.number not in numbers.values())
+            wanted = identity(sets[place])
+            same = (one.number for one in free if wanted and identity(one) == wanted)
+            if number := next(same, None):
+                numbers[place] = number
+    unused = count(max((one.number or 0 for one in known), default=0) + 1)
+    numbers |= {place: next(unused) for place in sorted(sets.keys() - numbers.keys())}
+    return [replace(group, number=numbers.get(place)) for place, group in enumerate(groups)]
 
 
 def _announce_change(program: Program, by: Attribution) -> None:

@@ -13,9 +13,7 @@ def forget_learner(*, user_id: int, names: Sequence[str]) -> None:
     Grades, certificates and enrollments stay, as those of an account that names nobody.
     """
     for rows in (ProgramCertificate.objects.all(), ProgramCertificate.history.all()):
-        about_them = rows.filter(user_id=user_id).exclude(
-            revocation_reason__in=["", ProgramCertificate.NOT_COMPLETE]
-        )
+        about_them = rows.filter(user_id=user_id).exclude(revocation_reason="")
         about_them.update(revocation_reason=ERASED)
         erase_names(rows, ["revocation_reason"], *names)
     erase_names(ProgramRequirementsVersion.objects.all(), ["note"], *names)

@@ -11,7 +11,7 @@ from factory.django import DjangoModelFactory
 
 from credentials_portal.accounts.models import User
 from credentials_portal.core.history import Attribution
-from programs.enums import CertificateSource, CertificateStatus
+from programs.enums import CertificateSource, CertificateStatus, RevocationKind
 from programs.models import (
     Course,
     CourseCertificate,
@@ -138,7 +138,7 @@ class ProgramCertificateFactory(DjangoModelFactory[ProgramCertificate]):
         revoked = Trait(
             status=CertificateStatus.REVOKED,
             revoked_at=AT,
-            revocation_reason=ProgramCertificate.NOT_COMPLETE,
+            revocation_kind=RevocationKind.NOT_COMPLETE,
         )
 
     user = SubFactory(LearnerFactory)

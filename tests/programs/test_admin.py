@@ -710,6 +710,7 @@ def test_a_course_certificate_is_added_with_a_reason(
     assert refused.status_code == 200
     certificate = CourseCertificate.objects.get()
     assert (certificate.user, certificate.course_run, certificate.awarded_at) == (learner, run, AT)
+    assert certificate.source == CertificateSource.STAFF
     assert last_history(certificate) == ("+", "lost by the LMS", "admin", registrar.pk)
     assert announced == [("course_certificate_awarded", (RunFact(learner.pk, run.pk),))]
 

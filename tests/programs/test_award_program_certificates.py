@@ -14,10 +14,14 @@ from django.test.utils import CaptureQueriesContext
 from credentials_portal.accounts.models import User
 from credentials_portal.core.history import rows_without_true_history
 from credentials_portal.core.models import JobRun
-from programs.enums import CertificateSource, CertificateStatus, ProgramStatus
+from programs.enums import CertificateSource, CertificateStatus, ProgramStatus, RevocationKind
 from programs.models import CourseGrade, CourseRun, Program, ProgramCertificate
 from programs.selectors import CertificateChanges
-from programs.services import award_program_certificates, define_requirements
+from programs.services import (
+    award_program_certificates,
+    define_requirements,
+    revoke_program_certificates,
+)
 from programs.signals import ProgramFact
 from tests.programs.conftest import Announcement
 from tests.programs.factories import (
@@ -33,6 +37,7 @@ from tests.programs.factories import (
 pytestmark = pytest.mark.django_db
 
 AWARDED, REVOKED = CertificateStatus.AWARDED, CertificateStatus.REVOKED
+NOT_COMPLETE, DECIDED = RevocationKind.NOT_COMPLETE, RevocationKind.DECIDED
 
 
 @pytest.fixture
@@ -123,7 +128,7 @@ def test_revokes_computed_certificates_that_lost_their_ground(
     assert (summary["awarded"], summary["revoked"]) == (0, 1)
     certificate.refresh_from_db()
     assert certificate.status == REVOKED
-    assert certificate.revocation_reason == ProgramCertificate.NOT_COMPLETE
+    assert (certificate.revocation_kind, certificate.revocation_reason) == (NOT_COMPLETE, "")
     assert announced == [
         ("program_certificate_revoked", (ProgramFact(certificate.user_id, program.pk),))
     ]
@@ -140,15 +145,19 @@ def test_awards_again_what_the_portal_revoked_itself(run: CourseRun, program: Pr
     assert certificate.revocation_reason == ""
 
 
-def test_leaves_what_a_person_revoked(run: CourseRun, program: Program) -> None:
+@pytest.mark.parametrize("reason", ["plagiarism", NOT_COMPLETE.value])
+def test_leaves_what_a_person_revoked_whatever_the_reason_says(
+    run: CourseRun, program: Program, reason: str
+) -> None:
     [learner] = completed_by(run)
-    ProgramCertificateFactory.create(
-        user=learner, program=program, revoked=True, revocation_reason="plagiarism"
-    )
+    ProgramCertificateFactory.create(user=learner, program=program)
+    revoke_program_certificates(program=program, user_ids=[learner.pk], reason=reason, by=BY)
 
     assert award()["awarded"] == 0
 
     assert certificates() == {(learner.pk, REVOKED, CertificateSource.COMPUTED)}
+    certificate = ProgramCertificate.objects.get()
+    assert (certificate.revocation_kind, certificate.revocation_reason) == (DECIDED, reason)
 
 
 def test_leaves_certificates_from_elsewhere(run: CourseRun, program: Program) -> None:

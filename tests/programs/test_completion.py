@@ -532,7 +532,7 @@ def stated_verdicts(
     )
     verdicts = completion_verdicts(subjects, at=AT)
     courses_of = {
-        f"elective_set:{group.pk}": "+".join(
+        (version.pk, f"elective_set:{group.number}"): "+".join(
             member.course.key.removeprefix("course ") for member in group.courses.all()
         )
         for version in versions
@@ -548,7 +548,7 @@ def stated_verdicts(
             (
                 user_id,
                 version_id,
-                courses_of.get(code) or code.removeprefix("core_course:course "),
+                courses_of.get((version_id, code)) or code.removeprefix("core_course:course "),
                 passed,
                 met_at,
             )

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from credentials_portal.accounts.models import User
 from credentials_portal.core.history import rows_without_true_history
-from programs.enums import CertificateStatus, GroupKind
+from programs.enums import CertificateStatus, GroupKind, RevocationKind
 from programs.models import (
     CourseCertificate,
     CourseEnrollment,
@@ -327,9 +327,9 @@ def test_revokes_program_certificates_from_any_source_once(announced: list[Annou
 
     assert (first, second) == (tuple(learners), ())
     revoked = ProgramCertificate.objects.filter(status=CertificateStatus.REVOKED)
-    assert set(revoked.values_list("pk", "revoked_at", "revocation_reason")) == {
-        (computed.pk, AT, "issued in error"),
-        (sent.pk, AT, "issued in error"),
+    assert set(revoked.values_list("pk", "revoked_at", "revocation_kind", "revocation_reason")) == {
+        (computed.pk, AT, RevocationKind.DECIDED, "issued in error"),
+        (sent.pk, AT, RevocationKind.DECIDED, "issued in error"),
     }
     elsewhere.refresh_from_db()
     assert elsewhere.status == CertificateStatus.AWARDED
@@ -462,9 +462,11 @@ def raw_version(**fields: Any) -> ProgramRequirementsVersion:
 
 def raw_group(**fields: Any) -> RequirementGroup:
     version = fields.pop("version", None) or raw_version()
+    kind = fields.pop("kind", GroupKind.ELECTIVES)
+    number = version.groups.count() + 1 if kind == GroupKind.ELECTIVES else None
     return RequirementGroup.objects.create(
-        **{"version": version, "kind": GroupKind.ELECTIVES, "required_number": 1}
-        | {"course_count": 1}
+        **{"version": version, "kind": kind, "number": number}
+        | {"required_number": 1, "course_count": 1}
         | fields
     )
 

@@ -8,16 +8,38 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import QuerySet
 
 from credentials_portal.core.errors import NotFoundError
 from credentials_portal.core.sql import Fragment
-from programs.enums import CertificateSource, CertificateStatus, GroupKind, ProgramStatus
+from programs.enums import (
+    CertificateSource,
+    CertificateStatus,
+    GroupKind,
+    ProgramStatus,
+    RevocationKind,
+)
 from programs.models import (
     Program,
     ProgramCertificate,
     ProgramCourseRun,
     ProgramRequirementsVersion,
     RequirementCourse,
+    RequirementGroup,
+)
+from programs.selectors.offers import (
+    CourseWords,
+    Enrolled,
+    RunOffer,
+    course_by_identifier,
+    course_offers,
+    course_titles,
+    course_words,
+    courses_titled,
+    enrollments_in,
+    run_keys,
+    run_offer,
+    run_offers,
 )
 from programs.sql import (
     CORE_COURSE,
@@ -25,6 +47,7 @@ from programs.sql import (
     REQUIREMENTS_DEFINED,
     REQUIREMENTS_SATISFIABLE,
     completion_verdicts,
+    enrollment_facts,
     first_completion_dates,
     program_learners,
     requirement_versions,
@@ -37,14 +60,24 @@ __all__ = [
     "CertificateChanges",
     "Check",
     "Completion",
+    "CourseWords",
+    "Enrolled",
     "ProgramProgress",
     "Requirement",
+    "RunOffer",
     "VersionsOverTime",
     "active_program_ids",
     "certificate_changes",
     "completed_learners",
     "completion_of",
     "completion_verdicts",
+    "course_by_identifier",
+    "course_offers",
+    "course_titles",
+    "course_words",
+    "courses_titled",
+    "enrollment_facts",
+    "enrollments_in",
     "first_completion_dates",
     "program_by_identifier",
     "program_learners",
@@ -53,6 +86,10 @@ __all__ = [
     "programs_with_requirements",
     "requirement_versions",
     "revoked_program_certificates",
+    "run_keys",
+    "run_offer",
+    "run_offers",
+    "titles_of_elective_sets",
     "versions_over_time",
 ]
 
@@ -211,7 +248,7 @@ def _courses_asked_for(
         code = (
             f"{CORE_COURSE}:{member.course.key}"
             if member.group.kind == GroupKind.CORE
-            else f"{ELECTIVE_SET}:{member.group_id}"
+            else f"{ELECTIVE_SET}:{member.group.number}"
         )
         asked.setdefault((member.version_id, code), []).append(member)
     return asked
@@ -284,9 +321,8 @@ def certificate_changes(*, program: Program, at: datetime) -> CertificateChanges
 
 def _may_be_awarded(certificate: ProgramCertificate | None) -> bool:
     return certificate is None or (
-        certificate.status == CertificateStatus.REVOKED
-        and certificate.source == CertificateSource.COMPUTED
-        and certificate.revocation_reason == ProgramCertificate.NOT_COMPLETE
+        certificate.source == CertificateSource.COMPUTED
+        and certificate.revocation_kind == RevocationKind.NOT_COMPLETE
     )
 
 
@@ -303,6 +339,11 @@ def program_by_identifier(identifier: str) -> Program:
     if program is None:
         raise NotFoundError(f"There is no program {identifier}.")
     return program
+
+
+def programs_by_title() -> "QuerySet[Program]":
+    """All programs, in the order in which people look for them: to choose one, or to name some."""
+    return Program.objects.order_by("title", "pk")
 
 
 def active_program_ids(program_ids: Iterable[int] | None = None) -> list[int]:
@@ -344,6 +385,22 @@ def versions_over_time(program_ids: Iterable[int]) -> dict[int, VersionsOverTime
     for version in versions:
         found[version.program_id].append((version.effective_from, version.pk))
     return {key: VersionsOverTime(tuple(rows)) for key, rows in found.items()}
+
+
+def titles_of_elective_sets(program_ids: Iterable[int]) -> dict[int, dict[str, str]]:
+    """For each of these programs, the newest title of each elective set by the code of its check.
+
+    One statement; sets without a title are left out.
+    """
+    found: dict[int, dict[str, str]] = {program_id: {} for program_id in program_ids}
+    sets = RequirementGroup.objects.filter(version__program_id__in=found, number__isnull=False)
+    rows = sets.order_by("version__number").values_list("version__program_id", "number", "title")
+    for program_id, number, title in rows:
+        found[program_id][f"{ELECTIVE_SET}:{number}"] = title
+    return {
+        program_id: {code: title for code, title in titles.items() if title}
+        for program_id, titles in found.items()
+    }
 
 
 def programs_including_runs(course_run_ids: Iterable[int]) -> dict[int, list[int]]:
