@@ -1,3 +1,6 @@
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
 
@@ -31,6 +34,8 @@ class LetterAction(TextChoices):
     SUSPENDED = "suspended", _("suspended")
     LIFTED = "lifted", _("suspension lifted")
     REISSUED = "reissued", _("issued again with a true date")
+    SHOWN = "shown", _("shown: its text was published")
+    REFRESHED = "refreshed", _("name and text brought up to date")
     REVOKED = "revoked", _("revoked")
     REINSTATED = "reinstated", _("reinstated")
     ROLLED_BACK = "rolled_back", _("put back as it was before a run")
@@ -91,6 +96,25 @@ class TemplateStatus(TextChoices):
     WITHDRAWN = "withdrawn", _("withdrawn")
 
 
+class Viewer(TextChoices):
+    """Who opened a letter."""
+
+    HOLDER = "holder", _("its holder")
+    STAFF = "staff", _("staff")
+    OTHER = "other", _("others")
+
+
+class Notice(TextChoices):
+    """What a mail tells the holder of a letter."""
+
+    ISSUED = "issued", _("the letter is there")
+    WITHDRAWN = "withdrawn", _("the letter is not valid any more, or not at the moment")
+    VALID_AGAIN = "valid_again", _("the letter is valid again")
+
+
+APPEARANCE = (LetterAction.SHOWN, LetterAction.REFRESHED)
+"""Events about how a letter looks: no decision about what it is worth."""
+
 LEARNER_IDENTITY = "learner_identity"
 PROGRAM_CERTIFICATE_ACTIVE = "program_certificate_active"
 PROGRAM_STARTED = "program_started"
@@ -124,7 +148,52 @@ CHECK_WORDS = {
 }
 
 
-def describe_check(code: str) -> str:
-    """Words for a check that fails; codes such as `core_course:MITx+6.00` carry a subject."""
+def describe_check(code: str, titles: Mapping[str, str] = MappingProxyType({})) -> str:
+    """Words for a check that fails; codes such as `core_course:MITx+6.00` carry a subject.
+
+    `titles` are those of the subjects, by code, where they are known.
+    """
     kind, __, subject = code.partition(":")
-    return str(CHECK_WORDS.get(kind, code)).format(subject=subject)
+    title = f" ({titles[code]})" if code in titles else ""
+    return str(CHECK_WORDS.get(kind, code)).format(subject=f"{subject}{title}")
+
+
+REASONS = {
+    IMPORTED_INACTIVE: _("it came switched off from another system"),
+    USER_RETIRED: _("its holder left"),
+    "breaker": _("a breaker holds it until staff releases it"),
+    "revoked": _("a person withdrew it"),
+}
+
+
+def describe_reason(code: str, titles: Mapping[str, str] = MappingProxyType({})) -> str:
+    """Words for why a letter is in its state; empty where nothing needs a reason."""
+    return str(REASONS[code]) if code in REASONS else describe_check(code, titles)
+
+
+CAUSES = {
+    "course_grade_changed": _("a grade changed"),
+    "course_certificate_awarded": _("a course certificate was awarded"),
+    "course_certificate_revoked": _("a course certificate was revoked"),
+    "program_certificate_awarded": _("the program certificate was awarded"),
+    "program_certificate_revoked": _("the program certificate was revoked"),
+    "program_requirements_changed": _("the program's requirements or runs changed"),
+    "waiver_granted": _("a check was waived"),
+    "waiver_withdrawn": _("a waiver was withdrawn"),
+    "sweep": _("a sweep found it out of step"),
+}
+WAYS = {
+    "admin": _("in the admin"),
+    "api": _("through the API"),
+    "command": _("by the command {name}"),
+}
+
+
+def describe_cause(cause: str) -> str:
+    """Words for what led to a change, such as `course_grade_changed:admin`: what, and which way."""
+    what, __, way = cause.partition(":")
+    if what not in CAUSES:
+        what, way = "", cause
+    kind, __, name = way.partition(":")
+    words = [CAUSES.get(what, ""), str(WAYS.get(kind, way)).format(name=name)]
+    return ", ".join(str(word) for word in words if word)

@@ -29,6 +29,7 @@ register.holds_nothing_personal(
     letters__LetterValidationRun__scope="states, dates, uuids of letters, ids of programs",
     letters__LetterValidationRun__counters="numbers by codes",
     letters__LetterRevalidation__cause=CODE,
+    letters__LetterPicture__sha256="a hash",
     letters__ProgramLetterTemplate__header=CONTENT,
     letters__ProgramLetterTemplate__text=CONTENT,
     letters__ProgramLetterTemplate__footer=CONTENT,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from django.dispatch import receiver
+from django.dispatch import Signal, receiver
 
 from credentials_portal.accounts.models import User
 from credentials_portal.accounts.signals import RetiredUser, user_retired
@@ -23,13 +23,23 @@ from programs.signals import (
     program_requirements_changed,
 )
 
+EVENTS = {
+    course_grade_changed: "course_grade_changed",
+    course_certificate_awarded: "course_certificate_awarded",
+    course_certificate_revoked: "course_certificate_revoked",
+    program_certificate_awarded: "program_certificate_awarded",
+    program_certificate_revoked: "program_certificate_revoked",
+    program_requirements_changed: "program_requirements_changed",
+}
+"""The causes that a letter's timeline tells: what happened, and after a colon through what."""
+
 
 @receiver(
     [course_grade_changed, course_certificate_awarded, course_certificate_revoked],
     dispatch_uid="letters.queue_learners_on_course_result",
 )
 def queue_learners_on_course_result(
-    items: Sequence[RunFact], at: datetime, cause: str, **_kwargs: Any
+    signal: Signal, items: Sequence[RunFact], at: datetime, cause: str, **_kwargs: Any
 ) -> None:
     """Queue each learner for every program that includes the run."""
     of_run = programs.programs_including_runs({item.course_run_id for item in items})
@@ -39,7 +49,7 @@ def queue_learners_on_course_result(
             for item in items
             for program_id in of_run.get(item.course_run_id, ())
         ),
-        cause=cause,
+        cause=f"{EVENTS[signal]}:{cause}",
         at=at,
     )
 
@@ -49,10 +59,12 @@ def queue_learners_on_course_result(
     dispatch_uid="letters.queue_learners_on_program_certificate",
 )
 def queue_learners_on_program_certificate(
-    items: Sequence[ProgramFact], at: datetime, cause: str, **_kwargs: Any
+    signal: Signal, items: Sequence[ProgramFact], at: datetime, cause: str, **_kwargs: Any
 ) -> None:
     services.open_revalidations(
-        ((item.user_id, item.program_id) for item in items), cause=cause, at=at
+        ((item.user_id, item.program_id) for item in items),
+        cause=f"{EVENTS[signal]}:{cause}",
+        at=at,
     )
 
 
@@ -60,10 +72,12 @@ def queue_learners_on_program_certificate(
     program_requirements_changed, dispatch_uid="letters.queue_program_on_requirements_changed"
 )
 def queue_program_on_requirements_changed(
-    items: Sequence[ProgramChange], at: datetime, cause: str, **_kwargs: Any
+    signal: Signal, items: Sequence[ProgramChange], at: datetime, cause: str, **_kwargs: Any
 ) -> None:
     for item in items:
-        services.open_revalidations_of_program(item.program_id, cause=cause, at=at)
+        services.open_revalidations_of_program(
+            item.program_id, cause=f"{EVENTS[signal]}:{cause}", at=at
+        )
 
 
 @receiver(user_retired, dispatch_uid="letters.retire_letters_on_user_retired")

@@ -76,7 +76,7 @@ def judgements(
             WHERE (user_id, program_id) IN (SELECT user_id, program_id FROM subject)
             GROUP BY 1, 2
         ),
-        completion AS (
+        completion AS MATERIALIZED (
             SELECT verdict.user_id, verdict.program_id,
                    COALESCE(bool_and(passed) FILTER (WHERE code = %s), FALSE) AS is_defined,
                    COALESCE(bool_and(NOT fails) FILTER (WHERE code = %s), TRUE) AS is_satisfiable,
@@ -106,7 +106,7 @@ def judgements(
             ) AS judgement
             GROUP BY 1, 2
         ),
-        told AS (
+        told AS MATERIALIZED (
             SELECT judged.user_id, judged.program_id, judged.state, judged.deciding_version_id,
                    judged.own_is_empty, is_defined, is_satisfiable, evidence, checks,
                    missing, missing_positions,

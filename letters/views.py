@@ -1,46 +1,136 @@
-from typing import Any
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import render
-from django.views.decorators.cache import never_cache
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.shortcuts import get_object_or_404, render
+from django.utils import timezone
+from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.http import require_safe
 
 from credentials_portal.api.throttling import limit_page
-from letters import selectors
-from letters.selectors import Verification
+from letters import selectors, services
+from letters.documents import compose, day_of
+from letters.documents.pdf import render_pdf
+from letters.enums import LetterState, Viewer
+from letters.models import LetterPicture
+from letters.selectors import LetterPage
+
+if TYPE_CHECKING:
+    from credentials_portal.accounts.models import User
+
+Page = Callable[..., HttpResponseBase]
 
 
-@require_safe
-@never_cache
+def public(page: Page) -> Page:
+    """A page that strangers open by a link: kept by nobody, found by no search engine, and the
+    link goes no further."""
+
+    @require_safe
+    @never_cache
+    @wraps(page)
+    def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        response = page(request, *args, **kwargs)
+        response["X-Robots-Tag"] = "noindex"
+        response["Referrer-Policy"] = "no-referrer"
+        return response
+
+    return answer
+
+
+@public
+def program_letter(request: HttpRequest, letter_uuid: UUID) -> HttpResponse:
+    """The letter itself, in at most four statements.
+
+    410 for one that is withdrawn or suspended. Without a text its holder reads that it is being
+    prepared, and everybody else 404, as for one that never was.
+    """
+    page = _page_or_404(letter_uuid)
+    if page.letter is None:
+        return _without_letter(request, page)
+    _count_view(request, page)
+    context = {
+        "document": compose(page.letter),
+        "letter": page.letter,
+        "is_holder": request.user.pk == page.user_id,
+    }
+    return render(request, "letters/letter.html", context)
+
+
+@public
+@limit_page(scope="letter_pdf", rate="60/min")
+def program_letter_pdf(request: HttpRequest, letter_uuid: UUID) -> HttpResponse:
+    """The letter as a PDF; the same bytes each time, and made each time."""
+    page = _page_or_404(letter_uuid)
+    if page.letter is None:
+        return _without_letter(request, page)
+    _count_view(request, page)
+    return HttpResponse(
+        render_pdf(compose(selectors.with_pictures(page.letter))),
+        content_type="application/pdf",
+        headers={"Content-Disposition": f'inline; filename="letter-{letter_uuid}.pdf"'},
+    )
+
+
+@public
 @limit_page(scope="verify_letter", rate="60/min")
 def verify_letter(request: HttpRequest, letter_uuid: UUID) -> HttpResponse:
     """A stranger's check of a letter: a page, or JSON for `Accept: application/json`.
 
-    A letter that never was and one that nobody released look alike: 404, "not found".
+    A letter that never was and one that is not shown look alike: 404, "not found".
     """
     verification = selectors.verify_letter(letter_uuid)
     status = 200 if verification else 404
-    response: HttpResponse
     if request.get_preferred_type(["text/html", "application/json"]) == "application/json":
-        response = JsonResponse(_facts(verification), status=status)
-    else:
-        context = {"verification": verification, "letter_uuid": letter_uuid}
-        response = render(request, "letters/verify.html", context, status=status)
-    response["X-Robots-Tag"] = "noindex"
-    response["Referrer-Policy"] = "no-referrer"
-    return response
+        facts = verification.as_json() if verification else {"status": "not_found"}
+        return JsonResponse(facts, status=status)
+    context = {"verification": verification, "letter_uuid": letter_uuid}
+    return render(request, "letters/verify.html", context, status=status)
 
 
-def _facts(verification: Verification | None) -> dict[str, Any]:
-    if verification is None:
-        return {"status": "not_found"}
-    facts = {
-        "status": verification.status,
-        "letter": str(verification.letter_uuid),
-        "name": verification.name,
-        "program": verification.program,
-        "issued_at": verification.issued_at,
-        "withdrawn_at": verification.withdrawn_at,
-    }
-    return {name: value for name, value in facts.items() if value}
+@require_safe
+@cache_control(public=True, max_age=31_536_000, immutable=True)
+def letter_picture(_request: HttpRequest, sha256: str) -> HttpResponse:
+    """A logo or a signature: whoever knows the hash of a picture may see it."""
+    picture = get_object_or_404(LetterPicture, pk=sha256)
+    return HttpResponse(
+        bytes(picture.content), content_type="image/png", headers={"X-Robots-Tag": "noindex"}
+    )
+
+
+@login_required
+@require_safe
+@never_cache
+def letters(request: HttpRequest) -> HttpResponse:
+    """The reader's own letters: how each stands, why, and what to do."""
+    own = selectors.letters_of(cast("User", request.user).pk)
+    return render(request, "letters/letters.html", {"letters": own})
+
+
+def _page_or_404(letter_uuid: UUID) -> LetterPage:
+    page = selectors.letter_page(letter_uuid)
+    if page is None:
+        raise Http404
+    return page
+
+
+def _without_letter(request: HttpRequest, page: LetterPage) -> HttpResponse:
+    if page.state == LetterState.ACTIVE:
+        if request.user.pk != page.user_id:
+            raise Http404
+        return render(request, "letters/being_prepared.html")
+    is_suspended = page.state == LetterState.SUSPENDED
+    return render(request, "letters/gone.html", {"is_suspended": is_suspended}, status=410)
+
+
+def _count_view(request: HttpRequest, page: LetterPage) -> None:
+    if request.method == "GET":
+        viewer = Viewer.OTHER
+        if request.user.pk == page.user_id:
+            viewer = Viewer.HOLDER
+        elif request.user.is_authenticated and request.user.is_staff:
+            viewer = Viewer.STAFF
+        today = day_of(timezone.now())
+        services.count_view(letter_id=page.letter_id, viewer=viewer, day=today)

@@ -2,14 +2,17 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from django import forms
 from django.contrib import messages
 from django.contrib.messages import add_message
 from django.db import transaction
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
+from unfold.widgets import UnfoldBooleanWidget
 
+from credentials_portal.core.admin import ReasonForm
 from credentials_portal.core.errors import DomainError
 from credentials_portal.core.history import Attribution
 from letters import selectors, services
@@ -17,7 +20,7 @@ from letters.admin.viewing import seen
 from letters.enums import USER_RETIRED, LetterState, describe_check
 from letters.models import ProgramLetter
 from letters.selectors import Judgement
-from letters.services import LetterNotReinstatableError
+from letters.services import LetterNotReinstatableError, LetterNotShowableError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -25,9 +28,21 @@ if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
 
 
+class RevocationForm(ReasonForm):
+    notify = forms.BooleanField(
+        label=_("Tell the holders by mail"),
+        help_text=_("Only those who could have seen the letter; the reason is not told."),
+        required=False,
+        widget=UnfoldBooleanWidget,
+    )
+
+
 @dataclass(frozen=True)
 class Decision:
-    """Something that a person may decide about letters; `act` returns whether it changed one."""
+    """Something that a person may decide about letters.
+
+    `act` takes what the fields of `form` say, and returns whether it changed a letter.
+    """
 
     name: str
     permission: str
@@ -40,6 +55,7 @@ class Decision:
     applies_to: Callable[[ProgramLetter], bool]
     needs_checks: bool
     act: Callable[..., bool]
+    form: type[ReasonForm] = ReasonForm
 
 
 REVOKE = Decision(
@@ -50,7 +66,7 @@ REVOKE = Decision(
     consequence=_(
         "Whoever opens or verifies one of these letters is told that it was withdrawn, and not"
         " why. No grade, command or sweep brings it back: only a person can reinstate it. Nobody"
-        " is mailed."
+        " is mailed unless you ask for it."
     ),
     happens=_("It is withdrawn."),
     done=_("Revoked: %d"),
@@ -58,6 +74,7 @@ REVOKE = Decision(
     applies_to=lambda letter: letter.state != LetterState.REVOKED,
     needs_checks=False,
     act=services.revoke_letter,
+    form=RevocationForm,
 )
 REINSTATE = Decision(
     name="reinstate",
@@ -66,7 +83,8 @@ REINSTATE = Decision(
     button=_("Reinstate"),
     consequence=_(
         "These letters become active again under their old address, if they stand up to their"
-        " checks or to what was waived. Nobody is mailed."
+        " checks or to what was waived. Only holders who were told by mail that their letter was"
+        " withdrawn are told of this, too."
     ),
     happens=_("It is active again."),
     done=_("Reinstated: %d"),
@@ -112,32 +130,47 @@ def prospects(
 
 
 def decide(
-    request: HttpRequest, decision: Decision, versions: Mapping[int, int], *, by: Attribution
+    request: HttpRequest,
+    decision: Decision,
+    versions: Mapping[int, int],
+    *,
+    by: Attribution,
+    choices: Mapping[str, Any],
 ) -> None:
-    """Do it to each letter by itself, and tell the reader what became of each."""
-    done = 0
+    """Do it to each letter by itself, and tell the reader what became of each.
+
+    `choices` are what the form asks for besides the reason.
+    """
+    done = told = 0
     uuids = ProgramLetter.objects.filter(pk__in=versions).order_by("pk")
     for pk, uuid in uuids.values_list("pk", "uuid"):
         try:
             with transaction.atomic():
-                services.lock_seen_letter(letter_uuid=uuid, seen_version=versions[pk])
-                changed = decision.act(letter_uuid=uuid, by=by)
+                letter = services.lock_seen_letter(letter_uuid=uuid, seen_version=versions[pk])
+                changed = decision.act(letter_uuid=uuid, by=by, **choices)
         except DomainError as refusal:
             add_message(request, messages.ERROR, f"{uuid}: {tell(refusal)}")
         else:
             done += changed
+            told += changed and letter.first_visible_at is not None
             if not changed:
                 add_message(request, messages.WARNING, f"{uuid}: {decision.nothing}")
     if done:
         add_message(request, messages.SUCCESS, str(decision.done) % done)
+    if choices.get("notify"):
+        add_message(request, messages.INFO, str(_("Holders told by mail: %d")) % told)
 
 
 def tell(refusal: DomainError) -> str:
     """A refusal in words, checks included."""
-    if isinstance(refusal, LetterNotReinstatableError):
-        checks = "; ".join(describe_check(code) for code in refusal.failed_checks)
-        return str(_("It cannot be reinstated: %s.")) % checks
-    return refusal.message
+    match refusal:
+        case LetterNotReinstatableError():
+            told = _("It cannot be reinstated: %s.")
+        case LetterNotShowableError():
+            told = _("Nothing was done: it is hidden, and it would be shown, but %s.")
+        case _:
+            return refusal.message
+    return str(told) % "; ".join(describe_check(code) for code in refusal.failed_checks)
 
 
 def _obstacles(decision: Decision, letter: ProgramLetter, judgement: Judgement) -> list[str]:

@@ -1,53 +1,56 @@
 """Letters: how each stands and why, and what a person may decide about it."""
 
 from collections.abc import Iterable
+from datetime import date
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.forms import ChoiceField, SplitDateTimeField
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminSplitDateTimeWidget
 
 from credentials_portal.core.admin import ReasonForm
+from credentials_portal.core.admin_pages import DayRangeFilter, decided_by, person
+from credentials_portal.core.downloads import csv_download
 from credentials_portal.core.errors import DomainError
 from letters import selectors, services
+from letters.admin.appearance import AppearancePages
 from letters.admin.decisions import REINSTATE, REVOKE, Decision, decide, prospects, tell
-from letters.admin.viewing import (
-    DayRangeFilter,
-    ExactSearch,
-    decided_by,
-    parse_seen,
-    person,
-    seen,
-)
+from letters.admin.downloads import LETTER_COLUMNS, letter_rows
+from letters.admin.viewing import parse_seen, seen
 from letters.admin.words import (
-    REASONS,
     STATE_COLOURS,
     CheckRow,
-    describe_reason,
     next_action,
     timeline,
 )
+from letters.documents import day_of
 from letters.enums import (
     CHECK_WORDS,
+    REASONS,
     UNWAIVABLE_CHECKS,
     USER_RETIRED,
     LetterState,
+    describe_cause,
     describe_check,
+    describe_reason,
 )
 from letters.models import LetterRevalidation, LetterWaiver, ProgramLetter
 from letters.selectors import Judgement
+from programs.selectors import titles_of_elective_sets
 
 
 class ReasonFilter(admin.SimpleListFilter):
@@ -81,9 +84,10 @@ class WaiverForm(ReasonForm):
     )
     field_order = ("code", "reason", "expires_at")
 
-    def __init__(self, *args: Any, codes: Iterable[str], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, checks: Iterable[tuple[str, str]], **kwargs: Any) -> None:
+        """`checks` are the codes to choose from, with their words."""
         super().__init__(*args, **kwargs)
-        self.fields["code"].choices = [(code, describe_check(code)) for code in codes]  # type: ignore[attr-defined]  # a ChoiceField
+        self.fields["code"].choices = list(checks)  # type: ignore[attr-defined]  # a ChoiceField
 
     def clean_expires_at(self) -> Any:
         expires_at = self.cleaned_data["expires_at"]
@@ -93,10 +97,11 @@ class WaiverForm(ReasonForm):
 
 
 @admin.register(ProgramLetter)
-class ProgramLetterAdmin(ExactSearch):
+class ProgramLetterAdmin(AppearancePages):
     change_form_template = "admin/letters/letter.html"
-    list_display = ("uuid", "standing", "program", "user", "issued_at", "reason")
-    list_display_links = ("uuid",)
+    list_before_template = "admin/letters/download_button.html"
+    list_display = ("identity", "standing", "program", "holder", "dated", "reason")
+    list_display_links = ("identity",)
     list_select_related = ("program", "user")
     list_filter: ClassVar = (
         "state",
@@ -107,7 +112,10 @@ class ProgramLetterAdmin(ExactSearch):
     )
     search_fields = ("uuid",)
     search_help_text = _("The letter's whole uuid, or the learner's username or e-mail address.")
-    sortable_by = ("issued_at",)
+    sortable_by = ("dated",)
+    empty_words = _(
+        "Letters appear when learners complete programs, and when letters are moved in from elsewhere."
+    )
     actions = ("revoke_chosen", "reinstate_chosen")
     fieldsets: ClassVar = (
         (
@@ -127,6 +135,20 @@ class ProgramLetterAdmin(ExactSearch):
             },
         ),
     )
+
+    @admin.display(description=_("letter id"))
+    def identity(self, letter: ProgramLetter) -> str:
+        return str(letter.uuid)
+
+    @admin.display(description=_("holder"))
+    def holder(self, letter: ProgramLetter) -> str:
+        name, login = letter.recipient_name, str(letter.user)
+        return f"{name} ({login})" if name else login
+
+    @admin.display(description=_("dated"), ordering="issued_at", empty_value="—")
+    def dated(self, letter: ProgramLetter) -> date | None:
+        """The day that the letter prints."""
+        return letter.issued_at and day_of(letter.issued_at)
 
     @display(description=_("state"), label=STATE_COLOURS)  # type: ignore[untyped-decorator]  # unfold has no types
     def standing(self, letter: ProgramLetter) -> tuple[str, str]:
@@ -166,24 +188,21 @@ class ProgramLetterAdmin(ExactSearch):
             for decision in (REVOKE, REINSTATE)
         ]
         waive = path("<int:pk>/waive/", view(self.waiver_view), name="letters_programletter_waive")
-        return [*deciding, waive, *super().get_urls()]
+        download = path(
+            "download/", view(self.download_view), name="letters_programletter_download"
+        )
+        return [*deciding, waive, download, *super().get_urls()]
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        letter = self.get_object(request, object_id)
-        context = extra_context or {}
-        # Where there is nothing to see, Django knows what to answer.
-        if letter and self.has_view_permission(request, letter):
-            context |= self._overview(request, letter)
-        response: HttpResponse = super().change_view(request, object_id, form_url, context)
-        return response
+    def download_view(self, request: HttpRequest) -> HttpResponseBase:
+        """The list as CSV, searched and filtered as the address says."""
+        self.require(request, "letters.view_programletter")
+        try:
+            letters = self.get_changelist_instance(request).queryset
+        except IncorrectLookupParameters:
+            return _back_to()
+        return csv_download("letters.csv", LETTER_COLUMNS, letter_rows(letters))
 
-    def _overview(self, request: HttpRequest, letter: ProgramLetter) -> dict[str, Any]:
+    def overview(self, request: HttpRequest, letter: ProgramLetter) -> dict[str, Any]:
         at = timezone.now()
         judgement = selectors.judge_letter(letter, at=at)
         queued = (
@@ -195,20 +214,27 @@ class ProgramLetterAdmin(ExactSearch):
             user=letter.user_id, program=letter.program_id
         )
         waivable = _waivable(letter, judgement)
+        titles = titles_of_elective_sets([letter.program_id])[letter.program_id]
         return {
             "title": _("Letter"),
             "colour": STATE_COLOURS[LetterState(letter.state)],
-            "reason": describe_reason(letter.state_reason),
+            "reason": describe_reason(letter.state_reason, titles),
+            "dated": letter.issued_at and day_of(letter.issued_at),
+            "failing": "; ".join(describe_check(code, titles) for code in judgement.failed_checks),
             "next_action": next_action(letter, judgement, queued),
             "checks": [
-                CheckRow.of(check, is_waivable=check.code in waivable) for check in judgement.checks
+                CheckRow.of(check, is_waivable=check.code in waivable, titles=titles)
+                for check in judgement.checks
             ],
-            "timeline": timeline(letter, list(letter.events.select_related("actor", "run"))),
+            "timeline": timeline(
+                letter, list(letter.events.select_related("actor", "run")), titles
+            ),
             "waivers": [
-                (waiver, describe_check(waiver.code))
+                (waiver, describe_check(waiver.code, titles))
                 for waiver in waivers.select_related("granted_by").order_by("pk")
             ],
             "queued": queued,
+            "queued_by": queued and describe_cause(queued.cause),
             "decisions": [
                 (decision, _address_of(decision, str(letter.pk)))
                 for decision in (REVOKE, REINSTATE)
@@ -216,17 +242,20 @@ class ProgramLetterAdmin(ExactSearch):
             ],
             "may_waive": bool(waivable) and person(request).has_perm("letters.waive_letter_check"),
             "may_withdraw": person(request).has_perm("letters.waive_letter_check"),
+            **self.appearance(request, letter),
         }
 
     def decision_view(self, request: HttpRequest, decision: Decision) -> HttpResponse:
         """Show what a decision does to which letters; with a reason, do it."""
         self.require(request, decision.permission)
         asked = request.method == "POST"
-        form = ReasonForm(request.POST if asked else None)
+        form = decision.form(request.POST if asked else None)
         versions: dict[int, int | None] = {**parse_seen(request.POST.getlist("seen"))}
         if asked and versions and form.is_valid():
-            by = decided_by(request, at=timezone.now(), reason=form.cleaned_data["reason"])
-            decide(request, decision, parse_seen(request.POST.getlist("seen")), by=by)
+            choices = {**form.cleaned_data}
+            by = decided_by(request, at=timezone.now(), reason=choices.pop("reason"))
+            seen_versions = parse_seen(request.POST.getlist("seen"))
+            decide(request, decision, seen_versions, by=by, choices=choices)
             return _back_to(*versions)
         if not asked:
             versions = {int(pk): None for pk in request.GET.getlist("letter") if _is_key(pk)}
@@ -252,10 +281,11 @@ class ProgramLetterAdmin(ExactSearch):
         letter = get_object_or_404(ProgramLetter.objects.select_related("program", "user"), pk=pk)
         at = timezone.now()
         codes = _waivable(letter, selectors.judge_letter(letter, at=at))
+        titles = titles_of_elective_sets([letter.program_id])[letter.program_id]
         asked = request.method == "POST"
         form = WaiverForm(
             request.POST if asked else None,
-            codes=codes,
+            checks=[(code, capfirst(describe_check(code, titles))) for code in codes],
             initial={"code": request.GET.get("code")},
         )
         if asked and form.is_valid():

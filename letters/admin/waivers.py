@@ -12,8 +12,9 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
+from credentials_portal.core.admin_pages import decided_by, person
 from letters import services
-from letters.admin.viewing import ExactSearch, decided_by, person
+from letters.admin.viewing import ExactSearch
 from letters.enums import describe_check
 from letters.models import LetterWaiver
 
@@ -43,6 +44,7 @@ class LetterWaiverAdmin(ExactSearch):
     list_select_related = ("user", "program", "granted_by")
     list_filter: ClassVar = (InForceFilter, ("program", AutocompleteSelectFilter))
     search_fields = ("user",)
+    empty_words = _("A check is waived for one learner on the page of the letter that fails it.")
     search_help_text = _("The learner's whole username or e-mail address.")
     sortable_by = ()
     change_form_template = "admin/letters/waiver.html"

@@ -1,10 +1,11 @@
 """How a letter stands, in words for staff: the state, the reason, the next action."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from django.db.models import OuterRef, Subquery
 from django.utils.dateparse import parse_datetime
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
@@ -17,21 +18,23 @@ from letters.enums import (
     LetterAction,
     LetterState,
     PlannedAction,
+    TemplateStatus,
     Verdict,
+    describe_cause,
     describe_check,
+    describe_reason,
 )
-from letters.models import LetterEvent, LetterRevalidation, ProgramLetter
+from letters.models import (
+    LetterEvent,
+    LetterRevalidation,
+    ProgramLetter,
+    ProgramLetterTemplate,
+)
 from letters.selectors import Check, Judgement
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
 
-REASONS: dict[str, "_StrPromise"] = {
-    IMPORTED_INACTIVE: gettext_lazy("it came switched off from another system"),
-    USER_RETIRED: gettext_lazy("its holder left"),
-    "breaker": gettext_lazy("a breaker holds it until staff releases it"),
-    "revoked": gettext_lazy("a person withdrew it"),
-}
 STATUSES: dict[str, "_StrPromise"] = {
     "pass": gettext_lazy("passes"),
     "fail": gettext_lazy("fails"),
@@ -45,11 +48,6 @@ STATE_COLOURS = {
     LetterState.REVOKED: "danger",
 }
 STATUS_COLOURS = {"pass": "success", "fail": "danger", "waived": "info", "unknown": "warning"}
-
-
-def describe_reason(code: str) -> str:
-    """Words for why a letter is in its state; empty where nothing needs a reason."""
-    return str(REASONS[code]) if code in REASONS else describe_check(code)
 
 
 def moment(at: datetime) -> str:
@@ -88,10 +86,12 @@ def _next_of_active(
     if judgement.is_valid:
         return _("Nothing: it is true.")
     if queued and queued.due_at:
-        return _("It is looked at on %s, and suspended when its grace is over.") % moment(
+        return _("It is looked at on %s, and suspended then if its checks still fail.") % moment(
             queued.due_at
         )
-    return _("The next sweep starts its grace, after which it is suspended.")
+    return _(
+        "The next nightly check of all letters gives it its grace; if its checks still fail then, it is suspended."
+    )
 
 
 def _next_of_suspended(letter: ProgramLetter, judgement: Judgement, _queued: Any) -> str:
@@ -120,10 +120,10 @@ class CheckRow:
     is_waivable: bool
 
     @classmethod
-    def of(cls, check: Check, *, is_waivable: bool) -> "CheckRow":
+    def of(cls, check: Check, *, is_waivable: bool, titles: Mapping[str, str]) -> "CheckRow":
         return cls(
             code=check.code,
-            words="" if check.status == "pass" else describe_check(check.code),
+            words="" if check.status == "pass" else describe_check(check.code, titles),
             status=str(STATUSES[check.status]),
             colour=STATUS_COLOURS[check.status],
             evidence=[
@@ -146,49 +146,126 @@ class Difference:
 @dataclass(frozen=True)
 class TimelineEntry:
     event: LetterEvent
+    cause: str
     reason: str
     failed_checks: list[str]
     differences: list[Difference]
 
+    @property
+    def at(self) -> datetime:
+        return self.event.at
 
-def timeline(letter: ProgramLetter, events: list[LetterEvent]) -> list[TimelineEntry]:
-    """What happened to a letter, the newest first.
+
+@dataclass(frozen=True)
+class TextWithdrawn:
+    """The text of a letter was withdrawn, which hid it; the letter itself did not change."""
+
+    text: ProgramLetterTemplate
+    at: datetime
+    reason: str
+
+
+def timeline(
+    letter: ProgramLetter, events: Iterable[LetterEvent], titles: Mapping[str, str]
+) -> list[TimelineEntry | TextWithdrawn]:
+    """What happened to a letter and to its texts, the newest first; `titles` of elective sets by
+    their checks.
 
     An event keeps only the old values; the new ones are those that the next event replaced.
     """
-    entries = []
+    newest_first = sorted(events, key=lambda event: event.letter_version, reverse=True)
+    texts = _texts(letter, newest_first)
     values = {name: getattr(letter, name) for name in (*TOLD, *ONLY_NAMED)}
-    for event in sorted(events, key=lambda event: event.letter_version, reverse=True):
+    entries: list[TimelineEntry | TextWithdrawn] = []
+    until: datetime | None = None
+    for event in newest_first:
+        if "content_revision_id" in event.before or event.letter_version == 1:
+            text = texts.get(values["content_revision_id"])
+            if withdrawn := _withdrawal(text, since=event.at, until=until):
+                older = (place for place, one in enumerate(entries) if one.at <= withdrawn.at)
+                entries.insert(next(older, len(entries)), withdrawn)
+            until = event.at
         entries.append(
             TimelineEntry(
                 event,
-                reason="" if event.reason in LetterAction else describe_reason(event.reason),
-                failed_checks=[describe_check(code) for code in event.failed_checks],
-                differences=[
-                    Difference(str(name), _told(column, event.before[column]), values[column])
-                    for column, name in TOLD.items()
-                    if column in event.before
-                ]
-                + [
-                    Difference(str(n)) for column, n in ONLY_NAMED.items() if column in event.before
-                ],
+                cause=describe_cause(event.cause),
+                reason=_reason(event, titles),
+                failed_checks=[]
+                if event.failed_checks == [event.reason]
+                else [describe_check(code, titles) for code in event.failed_checks],
+                differences=_differences(event, values, texts),
             )
         )
-        values |= {c: _told(c, event.before[c]) for c in TOLD if c in event.before}
+        values |= {column: event.before[column] for column in TOLD if column in event.before}
     return entries
+
+
+def _reason(event: LetterEvent, titles: Mapping[str, str]) -> str:
+    """Why it happened; what ends a suspension tells what it had been for."""
+    reason = "" if event.reason in LetterAction else describe_reason(event.reason, titles)
+    ends_suspension = (event.from_state, event.to_state) == (
+        LetterState.SUSPENDED,
+        LetterState.ACTIVE,
+    )
+    return _("it had been suspended: %s") % reason if reason and ends_suspension else reason
 
 
 TOLD = {
     "issued_at": gettext_lazy("date of issue"),
     "recipient_name": gettext_lazy("name on the letter"),
+    "content_revision_id": gettext_lazy("text"),
 }
 ONLY_NAMED = {
     "requirements_version_id": gettext_lazy("requirements"),
     "evidence": gettext_lazy("evidence"),
-    "content_revision_id": gettext_lazy("text"),
 }
 
 
-def _told(column: str, value: Any) -> Any:
-    """A value of `LetterEvent.before`, where dates stand as text."""
-    return parse_datetime(value) if column == "issued_at" and value else value
+def _differences(
+    event: LetterEvent, values: Mapping[str, Any], texts: Mapping[int, ProgramLetterTemplate]
+) -> list[Difference]:
+    told = [
+        Difference(
+            str(name),
+            _told(column, event.before[column], texts),
+            _told(column, values[column], texts),
+        )
+        for column, name in TOLD.items()
+        if column in event.before
+    ]
+    return told + [Difference(str(n)) for column, n in ONLY_NAMED.items() if column in event.before]
+
+
+def _told(column: str, value: Any, texts: Mapping[int, ProgramLetterTemplate]) -> Any:
+    """A value of `LetterEvent.before`, where dates stand as text, or of the letter."""
+    if column == "content_revision_id":
+        return texts.get(value, "")
+    return parse_datetime(value) if column == "issued_at" and isinstance(value, str) else value
+
+
+def _texts(
+    letter: ProgramLetter, events: Iterable[LetterEvent]
+) -> dict[int, ProgramLetterTemplate]:
+    """All that the letter ever said, by primary key, with the reason of a withdrawal."""
+    pinned = {letter.content_revision_id}
+    pinned.update(event.before.get("content_revision_id") for event in events)
+    reason = ProgramLetterTemplate.history.filter(
+        id=OuterRef("pk"), status=TemplateStatus.WITHDRAWN
+    ).order_by("history_id")
+    templates = ProgramLetterTemplate.objects.select_related("withdrawn_by").annotate(
+        withdrawn_because=Subquery(reason.values("history_change_reason")[:1])
+    )
+    return {
+        template.pk: template
+        for template in templates.filter(pk__in=[pk for pk in pinned if pk is not None])
+    }
+
+
+def _withdrawal(
+    text: ProgramLetterTemplate | None, *, since: datetime, until: datetime | None
+) -> TextWithdrawn | None:
+    """The withdrawal of a text, if the letter had it then."""
+    at = text.withdrawn_at if text else None
+    if text is None or at is None or at < since or (until and at > until):
+        return None
+    return TextWithdrawn(text, at, text.withdrawn_because or "")  # type: ignore[attr-defined]  # annotated

@@ -14,8 +14,8 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ("programs", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
+        ("programs", "0001_initial"),
     ]
 
     operations = [
@@ -285,6 +285,27 @@ class Migration(migrations.Migration):
                 "permissions": [
                     ("publish_letter_template", "Can publish and withdraw letter templates")
                 ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("program", "revision"), name="letter_template_revision_once"
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("status", "published")),
+                        fields=("program",),
+                        name="letter_template_one_published",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("status", "draft"),
+                            models.Q(
+                                ("published_at__isnull", False),
+                                models.Q(("text", ""), _negated=True),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="letter_template_published_with_text_and_date",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -438,6 +459,49 @@ class Migration(migrations.Migration):
                     ("reinstate_letter", "Can reinstate letters"),
                     ("release_letters", "Can release what a breaker holds"),
                     ("apply_letter_plan", "Can apply and roll back validation plans"),
+                ],
+                "indexes": [models.Index(fields=["program", "state"], name="letter_program_state")],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("user", "program"), name="letter_once_per_learner_and_program"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("state__in", ["pending", "active", "suspended", "revoked"])
+                        ),
+                        name="letter_state_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("state", "revoked"), _negated=True),
+                            models.Q(
+                                ("revoked_at__isnull", False),
+                                models.Q(("revocation_reason", ""), _negated=True),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="letter_revoked_with_date_and_reason",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("state", "active"), _negated=True),
+                            ("issued_at__isnull", False),
+                            _connector="OR",
+                        ),
+                        name="letter_active_has_issue_date",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("state", "active"), _negated=True),
+                            ("issued_via", "import"),
+                            models.Q(
+                                ("requirements_version__isnull", False),
+                                models.Q(("evidence", {}), _negated=True),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="letter_active_has_grounds",
+                    ),
                 ],
             },
         ),
@@ -816,89 +880,5 @@ class Migration(migrations.Migration):
                     )
                 ],
             },
-        ),
-        migrations.AddConstraint(
-            model_name="programlettertemplate",
-            constraint=models.UniqueConstraint(
-                fields=("program", "revision"), name="letter_template_revision_once"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="programlettertemplate",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("status", "published")),
-                fields=("program",),
-                name="letter_template_one_published",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="programlettertemplate",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("status", "draft"),
-                    models.Q(
-                        ("published_at__isnull", False), models.Q(("text", ""), _negated=True)
-                    ),
-                    _connector="OR",
-                ),
-                name="letter_template_published_with_text_and_date",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="programletter",
-            index=models.Index(fields=["program", "state"], name="letter_program_state"),
-        ),
-        migrations.AddConstraint(
-            model_name="programletter",
-            constraint=models.UniqueConstraint(
-                fields=("user", "program"), name="letter_once_per_learner_and_program"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="programletter",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("state__in", ["pending", "active", "suspended", "revoked"])),
-                name="letter_state_known",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="programletter",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("state", "revoked"), _negated=True),
-                    models.Q(
-                        ("revoked_at__isnull", False),
-                        models.Q(("revocation_reason", ""), _negated=True),
-                    ),
-                    _connector="OR",
-                ),
-                name="letter_revoked_with_date_and_reason",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="programletter",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("state", "active"), _negated=True),
-                    ("issued_at__isnull", False),
-                    _connector="OR",
-                ),
-                name="letter_active_has_issue_date",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="programletter",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("state", "active"), _negated=True),
-                    ("issued_via", "import"),
-                    models.Q(
-                        ("requirements_version__isnull", False),
-                        models.Q(("evidence", {}), _negated=True),
-                    ),
-                    _connector="OR",
-                ),
-                name="letter_active_has_grounds",
-            ),
         ),
     ]

@@ -1,22 +1,26 @@
 """Letters, the audit of every change of one, and what people waived."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import uuid4
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Case, F, Q, When
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from model_utils.models import TimeStampedModel
 
+from letters.documents import day_of
 from letters.enums import (
     RULESET_VERSION,
     UNWAIVABLE_CHECKS,
     IssuedVia,
     LetterAction,
     LetterState,
+    TemplateStatus,
+    Viewer,
+    describe_reason,
 )
 from letters.models.runs import LetterValidationRun
 from letters.models.templates import ProgramLetterTemplate
@@ -32,6 +36,28 @@ def _person(**kwargs: Any) -> "models.ForeignKey[Any, Any]":
         related_name="+",
         **kwargs,
     )
+
+
+SHOWN = Q(state=LetterState.ACTIVE, content_revision__status=TemplateStatus.PUBLISHED)
+"""Letters whose page, PDF and verification the public gets: valid ones with a published text."""
+
+
+class ProgramLetterQuerySet(models.QuerySet["ProgramLetter"]):
+    def shown(self) -> "ProgramLetterQuerySet":
+        return self.filter(SHOWN)
+
+    def with_visibility(self) -> "ProgramLetterQuerySet":
+        """Annotate `is_shown`: whether the letter's page answers the public."""
+        return self.annotate(
+            is_shown=Case(When(SHOWN, then=True), default=False, output_field=models.BooleanField())
+        )
+
+    def visible_to(self, user: Any) -> "ProgramLetterQuerySet":
+        """Letters of which this user may know: staff and services with the permission of all,
+        learners of their own, but for those that wait for release."""
+        if user.has_perm("letters.view_programletter"):
+            return self
+        return self.filter(user_id=user.pk).exclude(state=LetterState.PENDING)
 
 
 class ProgramLetter(TimeStampedModel):
@@ -84,6 +110,7 @@ class ProgramLetter(TimeStampedModel):
     )
     recipient_name = models.CharField(max_length=255, blank=True)
     first_visible_at = models.DateTimeField(null=True, blank=True)
+    told_withdrawn_at = models.DateTimeField(null=True, blank=True)
 
     revoked_at = models.DateTimeField(null=True, blank=True)
     revoked_by = _person()
@@ -91,9 +118,16 @@ class ProgramLetter(TimeStampedModel):
     reinstated_at = models.DateTimeField(null=True, blank=True)
     reinstated_by = _person()
 
+    objects = ProgramLetterQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("program letter")
-        indexes = [models.Index(fields=["program", "state"], name="letter_program_state")]
+        indexes = [
+            models.Index(fields=["program", "state"], name="letter_program_state"),
+            models.Index(fields=["issued_at"], name="letter_issued_at"),
+            # Other systems ask for what changed since they asked last.
+            models.Index(fields=["modified"], name="letter_modified"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["user", "program"], name="letter_once_per_learner_and_program"
@@ -121,11 +155,22 @@ class ProgramLetter(TimeStampedModel):
             ("revoke_letter", "Can revoke letters"),
             ("reinstate_letter", "Can reinstate letters"),
             ("release_letters", "Can release what a breaker holds"),
+            ("refresh_letter", "Can bring the name and the text of letters up to date"),
             ("apply_letter_plan", "Can apply and roll back validation plans"),
         ]
 
     def __str__(self) -> str:
         return str(self.uuid)
+
+    @property
+    def issued_on(self) -> date | None:
+        """The day that the letter prints."""
+        return self.issued_at and day_of(self.issued_at)
+
+    @property
+    def reason_in_words(self) -> str:
+        """Why the letter is in its state; empty where nothing needs a reason."""
+        return describe_reason(self.state_reason)
 
 
 class LetterEvent(models.Model):
@@ -220,3 +265,22 @@ class LetterWaiver(models.Model):
 
     def __str__(self) -> str:
         return self.code
+
+
+class LetterViewCount(models.Model):
+    """How often a letter was opened on a day, by kind of viewer; nothing about who it was."""
+
+    letter = models.ForeignKey(ProgramLetter, on_delete=models.PROTECT, related_name="view_counts")
+    day = models.DateField()
+    viewer = models.CharField(max_length=8, choices=Viewer.choices)
+    views = models.PositiveIntegerField(default=1)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["letter", "day", "viewer"], name="letter_views_once_per_day_and_viewer"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.day}: {self.views} ({self.viewer})"

@@ -39,6 +39,11 @@ class ProgramLetterConfiguration(TimeStampedModel):
             "beyond that staff must release them. Empty: the portal's default."
         ),
     )
+    mail_on_issue = models.BooleanField(
+        _("tell learners by mail when their letter is there"),
+        default=False,
+        help_text=_("For each new letter that its holder can open at once."),
+    )
 
     history = history_records()
 

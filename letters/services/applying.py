@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +16,7 @@ from credentials_portal.core.history import Attribution
 from credentials_portal.core.retries import retry_conflicts
 from letters import selectors
 from letters.enums import (
+    APPEARANCE,
     RULESET_VERSION,
     Against,
     LetterAction,
@@ -32,9 +33,14 @@ from letters.models import (
 )
 from letters.services.changes import change_for
 from letters.services.planning import read_verdicts
-from letters.services.writing import Change, write_changes
+from letters.services.writing import LASTING, Change, write_changes
 
 logger = logging.getLogger(__name__)
+
+MAX_PERCENT = 5.0
+"""How much of a plan is applied without somebody saying that they have read the report."""
+
+PREVIEWED_AT_ONCE = 5_000
 
 APPLICABLE = (RunStatus.DONE, RunStatus.APPLYING, RunStatus.APPLIED)
 ROLLBACKABLE = (RunStatus.APPLYING, RunStatus.APPLIED, RunStatus.ROLLED_BACK)
@@ -70,9 +76,13 @@ def check_cap(run: LetterValidationRun, *, cap: Cap, only: str | None = None) ->
     Counted is what it changed before and what is left to do now, of all letters in it, so that
     pieces add up; with nothing left to do it passes.
     """
-    if left := _to_apply(run, only).count():
-        changed = run.results.filter(outcome=Outcome.CHANGED).count()
-        cap.check(changed + left, of=run.results.count())
+    cap.check(planned_changes(run, only), of=run.results.count())
+
+
+def planned_changes(run: LetterValidationRun, only: str | None = None) -> int:
+    """How many letters the plan has changed and would change yet; 0 with nothing left to do."""
+    left = left_to_apply(run, only).count()
+    return left and left + run.results.filter(outcome=Outcome.CHANGED).count()
 
 
 @transaction.atomic
@@ -86,7 +96,7 @@ def approve_plan(
     """
     run = LetterValidationRun.objects.select_for_update(no_key=True).get(pk=run.pk)
     require_applicable(run, only)
-    left = _to_apply(run, only)
+    left = left_to_apply(run, only)
     if left.exists():
         run.status = RunStatus.APPLYING
         run.approved_by = by.actor or run.approved_by
@@ -99,12 +109,18 @@ def approve_plan(
 @retry_conflicts
 @transaction.atomic
 def apply_page(
-    *, run: LetterValidationRun, size: int, by: Attribution, only: str | None = None
+    *,
+    run: LetterValidationRun,
+    size: int,
+    by: Attribution,
+    only: str | None = None,
+    notify: bool = False,
 ) -> Counter[str]:
     """Apply the next page of an approved plan; an empty count says that nothing is left.
 
     Every letter is locked and judged again; it is skipped if another action fits now than the
-    one planned, or if a person decided about it since. Counts by `Outcome`.
+    one planned, or if a person decided about it since. With `notify`, the holders of letters
+    that are withdrawn are told, if they could have seen them. Counts by `Outcome`.
     """
     letters_left = _open(run, only)
     if not letters_left.exists():
@@ -118,7 +134,10 @@ def apply_page(
         _set_outcome(run, [letter_id], Outcome.FAILED)
         outcomes[Outcome.FAILED] += 1
 
-    for tally in in_halves(letter_ids, lambda ids: _apply_to(ids, run=run, by=by), failed=fail):
+    def work(ids: Sequence[int]) -> Counter[str]:
+        return _apply_to(ids, run=run, by=by, notify=notify)
+
+    for tally in in_halves(letter_ids, work, failed=fail):
         outcomes += tally
     return outcomes
 
@@ -127,14 +146,18 @@ def preview_apply(
     run: LetterValidationRun, *, at: datetime, only: str | None = None
 ) -> Counter[str]:
     """What applying the plan would do now; writes and locks nothing."""
-    left = _to_apply(run, only)
+    left = left_to_apply(run, only)
     planned = dict(left.values_list("letter_id", "planned_action"))
-    undecided = left.filter(~Exists(_decisions_since())).values("letter_id")
-    letters = ProgramLetter.objects.filter(pk__in=undecided)
+    # By their keys: judged through a subquery over the results of a plan that was made just now,
+    # of which the planner knows nothing yet, a thousand letters take minutes.
+    undecided = list(left.filter(~Exists(_decisions_since())).values_list("letter_id", flat=True))
     now = {
         letter_id: action
+        for start in range(0, len(undecided), PREVIEWED_AT_ONCE)
         for letter_id, _verdict, _failed, action in read_verdicts(
-            letters, at=at, against=Against(run.against)
+            ProgramLetter.objects.filter(pk__in=undecided[start : start + PREVIEWED_AT_ONCE]),
+            at=at,
+            against=Against(run.against),
         )
     }
     return Counter(
@@ -192,10 +215,8 @@ def roll_back_page(*, run: LetterValidationRun, size: int, by: Attribution) -> C
 
 def preview_rollback(run: LetterValidationRun) -> Counter[str]:
     """What a rollback would do now; writes and locks nothing."""
-    pairs = _to_roll_back(run).values_list("applied_version", "letter__version")
-    return Counter(
-        Outcome.RESTORED if applied == version else Outcome.KEPT for applied, version in pairs
-    )
+    touched = _to_roll_back(run).values_list(Exists(_touches_since()), flat=True)
+    return Counter(Outcome.KEPT if is_touched else Outcome.RESTORED for is_touched in touched)
 
 
 def _to_roll_back(run: LetterValidationRun) -> "QuerySet[LetterValidationResult]":
@@ -208,7 +229,9 @@ def _selected(run: LetterValidationRun, only: str | None) -> "QuerySet[LetterVal
     return results if only is None else results.filter(failed_checks__contains=[only])
 
 
-def _to_apply(run: LetterValidationRun, only: str | None) -> "QuerySet[LetterValidationResult]":
+def left_to_apply(
+    run: LetterValidationRun, only: str | None = None
+) -> "QuerySet[LetterValidationResult]":
     """What is left to do, failures included."""
     return (
         _selected(run, only)
@@ -219,15 +242,23 @@ def _to_apply(run: LetterValidationRun, only: str | None) -> "QuerySet[LetterVal
 
 def _open(run: LetterValidationRun, only: str | None) -> "QuerySet[LetterValidationResult]":
     """What the application of a plan has not come to."""
-    return _to_apply(run, only).filter(outcome=Outcome.OPEN)
+    return left_to_apply(run, only).filter(outcome=Outcome.OPEN)
 
 
 def _decisions_since() -> "QuerySet[LetterEvent]":
     """What people did to the letter of a result after it was planned."""
     return LetterEvent.objects.filter(
+        ~Q(action__in=APPEARANCE),
         Q(actor__isnull=False) | Q(action__in=PERSONS_ACTIONS),
         letter_id=OuterRef("letter_id"),
         letter_version__gt=OuterRef("letter_version"),
+    )
+
+
+def _touches_since() -> "QuerySet[LetterEvent]":
+    """What became of the letter of a result after the plan changed it, but for how it looks."""
+    return LetterEvent.objects.exclude(action__in=APPEARANCE).filter(
+        letter_id=OuterRef("letter_id"), letter_version__gt=OuterRef("applied_version")
     )
 
 
@@ -247,7 +278,7 @@ def _lock_letters(letter_ids: Any) -> "QuerySet[ProgramLetter]":
 
 
 def _apply_to(
-    letter_ids: Sequence[int], *, run: LetterValidationRun, by: Attribution
+    letter_ids: Sequence[int], *, run: LetterValidationRun, by: Attribution, notify: bool
 ) -> Counter[str]:
     letters = {(letter.user_id, letter.program_id): letter for letter in _lock_letters(letter_ids)}
     planned = dict(
@@ -267,7 +298,7 @@ def _apply_to(
         letter = letters[judgement.user_id, judgement.program_id]
         if judgement.planned_action == planned[letter.pk]:
             changes.append(change_for(letter, judgement, by=by, against=against))
-    write_changes(changes, by=by, run=run)
+    write_changes(changes, by=by, run=run, notify=notify)
     changed = [change.letter.pk for change in changes]
     skipped = sorted(set(letter_ids) - set(changed))
     _set_outcome(run, changed, Outcome.CHANGED)
@@ -287,10 +318,18 @@ def _roll_back(
         for event in LetterEvent.objects.filter(run=run, letter_id__in=letter_ids)
         if event.letter_version == applied[event.letter_id]
     }
-    untouched = [letter for letter in letters if letter.version == applied[letter.pk]]
+    touched = set(
+        run.results.filter(Exists(_touches_since()), letter_id__in=letter_ids).values_list(
+            "letter_id", flat=True
+        )
+    )
+    untouched = [letter for letter in letters if letter.pk not in touched]
     action = LetterAction.ROLLED_BACK
     write_changes(
-        [Change(letter, action, values=before[letter.pk], reason=action) for letter in untouched],
+        [
+            Change(letter, action, values=_undone(before[letter.pk]), reason=action)
+            for letter in untouched
+        ],
         by=by,
         run=run,
     )
@@ -299,6 +338,11 @@ def _roll_back(
     _set_outcome(run, restored, Outcome.RESTORED)
     _set_outcome(run, kept, Outcome.KEPT)
     return Counter({Outcome.RESTORED: len(restored), Outcome.KEPT: len(kept)})
+
+
+def _undone(before: Mapping[str, Any]) -> dict[str, Any]:
+    """Old values to put back. Who has seen the letter has seen it."""
+    return {name: value for name, value in before.items() if name not in LASTING}
 
 
 def _set_outcome(run: LetterValidationRun, letter_ids: Sequence[int], outcome: Outcome) -> None:

@@ -1,6 +1,7 @@
 """What people decide about single letters."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -20,6 +21,7 @@ from letters.enums import (
 from letters.models import LetterWaiver, ProgramLetter
 from letters.services.changes import grounds
 from letters.services.queue import open_revalidations
+from letters.services.texts import published_texts
 from letters.services.writing import Change, write_changes
 
 
@@ -37,6 +39,27 @@ class LetterNotReinstatableError(ConflictError):
             "The letter cannot be reinstated while these checks fail: " + ", ".join(failed_checks)
         )
         self.failed_checks = failed_checks
+
+    @property
+    def details(self) -> dict[str, Any]:
+        return {"failed_checks": list(self.failed_checks)}
+
+
+class LetterNotShowableError(ConflictError):
+    """Nobody sees the letter now, and checks fail; `failed_checks` names them."""
+
+    code = "letter_not_showable"
+
+    def __init__(self, failed_checks: tuple[str, ...]) -> None:
+        super().__init__(
+            "This would show a letter that is hidden now, and these checks fail: "
+            + ", ".join(failed_checks)
+        )
+        self.failed_checks = failed_checks
+
+    @property
+    def details(self) -> dict[str, Any]:
+        return {"failed_checks": list(self.failed_checks)}
 
 
 class CheckNotWaivableError(DomainError):
@@ -63,13 +86,16 @@ def lock_seen_letter(*, letter_uuid: UUID, seen_version: int) -> ProgramLetter:
 
 
 @transaction.atomic
-def revoke_letter(*, letter_uuid: UUID, by: Attribution, dry_run: bool = False) -> bool:
+def revoke_letter(
+    *, letter_uuid: UUID, by: Attribution, notify: bool = False, dry_run: bool = False
+) -> bool:
     """Withdraw a letter by a person's decision, from any state; only a person can undo it.
 
-    `by.reason` is kept with the letter. Returns False when it was revoked already. Raises
+    `by.reason` is kept with the letter, and told to nobody. With `notify` the holder is told by
+    mail that the letter is withdrawn, if they could ever have seen it. Returns False when it was revoked already. Raises
     `NotFoundError` and `ReasonMissingError`. A dry run checks and changes nothing.
     """
-    _require_reason(by)
+    require_reason(by)
     letter = _letter(letter_uuid, locked=not dry_run)
     if letter.state == LetterState.REVOKED:
         return False
@@ -83,7 +109,8 @@ def revoke_letter(*, letter_uuid: UUID, by: Attribution, dry_run: bool = False) 
         "revoked_by_id": by.actor.pk if by.actor else None,
         "revocation_reason": by.reason,
     }
-    write_changes([Change(letter, LetterAction.REVOKED, values, reason="revoked")], by=by)
+    change = Change(letter, LetterAction.REVOKED, values, reason="revoked")
+    write_changes([change], by=by, notify=notify)
     return True
 
 
@@ -92,11 +119,12 @@ def reinstate_letter(*, letter_uuid: UUID, by: Attribution, dry_run: bool = Fals
     """Take a revocation back. The letter must stand up to its checks, or to what was waived.
 
     Its date stays, unless it would be untrue: then it becomes `by.at`. The dates of the
-    revocation stay on the letter. Returns False when it is active already. Raises
+    revocation stay on the letter. A holder who was told of the withdrawal is told of this, too.
+    Returns False when it is active already. Raises
     `NotFoundError`, `ReasonMissingError`, `LetterNotReinstatableError`, and `ConflictError` for a
     letter that no person revoked.
     """
-    _require_reason(by)
+    require_reason(by)
     letter = _letter(letter_uuid, locked=not dry_run)
     if letter.state == LetterState.ACTIVE:
         return False
@@ -123,6 +151,37 @@ def reinstate_letter(*, letter_uuid: UUID, by: Attribution, dry_run: bool = Fals
 
 
 @transaction.atomic
+def refresh_letter(*, letter_uuid: UUID, by: Attribution) -> bool:
+    """Print the learner's present name and the program's present text on a letter.
+
+    Its date, its evidence and what it is worth stay. A letter that was hidden is shown by this,
+    so it must stand up to its checks. Returns False when both are up to date. Raises
+    `NotFoundError`, `ReasonMissingError`, `LetterNotShowableError`, and `ConflictError` for a
+    revoked letter and a learner without a name.
+    """
+    require_reason(by)
+    letter = _letter(letter_uuid, locked=True)
+    if letter.state == LetterState.REVOKED:
+        raise ConflictError("A revoked letter stays as it is.")
+    name = letter.user.full_name
+    if not name.strip():
+        raise ConflictError("The learner has no name.")
+    texts = published_texts([letter.program_id])
+    text = texts.current.get(letter.program_id)
+    if (
+        text
+        and letter.state == LetterState.ACTIVE
+        and letter.content_revision_id not in texts.published
+    ):
+        _require_true(letter, by=by)
+    values = {"recipient_name": name, "content_revision_id": text or letter.content_revision_id}
+    if all(getattr(letter, column) == value for column, value in values.items()):
+        return False
+    write_changes([Change(letter, LetterAction.REFRESHED, values, reason="refreshed")], by=by)
+    return True
+
+
+@transaction.atomic
 def waive_check(
     *,
     user: User,
@@ -136,7 +195,7 @@ def waive_check(
     A waiver of the same check that is in force already is returned unchanged. Raises
     `ReasonMissingError` and `CheckNotWaivableError`.
     """
-    _require_reason(by)
+    require_reason(by)
     if code in UNWAIVABLE_CHECKS:
         raise CheckNotWaivableError(f"The check {code} cannot be waived.")
     judged = selectors.judge_learner(user_id=user.pk, program_id=program_id, at=by.at)
@@ -159,7 +218,7 @@ def waive_check(
         },
     )
     if is_new:
-        open_revalidations([(user.pk, program_id)], cause=by.cause, at=by.at)
+        _look_again(user.pk, program_id, "waiver_granted", by)
     return waiver
 
 
@@ -172,8 +231,18 @@ def withdraw_waiver(*, waiver_id: int, by: Attribution) -> bool:
     waiver.withdrawn_at = by.at
     waiver.withdrawn_by = by.actor
     waiver.save(update_fields=["withdrawn_at", "withdrawn_by"])
-    open_revalidations([(waiver.user_id, waiver.program_id)], cause=by.cause, at=by.at)
+    _look_again(waiver.user_id, waiver.program_id, "waiver_withdrawn", by)
     return True
+
+
+def _require_true(letter: ProgramLetter, *, by: Attribution) -> None:
+    judgement = selectors.judge_letter(letter, at=by.at)
+    if not judgement.is_valid:
+        raise LetterNotShowableError(judgement.deciding_checks)
+
+
+def _look_again(user_id: int, program_id: int, why: str, by: Attribution) -> None:
+    open_revalidations([(user_id, program_id)], cause=f"{why}:{by.cause}", at=by.at)
 
 
 def _letter(letter_uuid: UUID, *, locked: bool) -> ProgramLetter:
@@ -186,6 +255,6 @@ def _letter(letter_uuid: UUID, *, locked: bool) -> ProgramLetter:
     return letter
 
 
-def _require_reason(by: Attribution) -> None:
+def require_reason(by: Attribution) -> None:
     if not by.reason.strip():
         raise ReasonMissingError("Say why: a reason is required.")

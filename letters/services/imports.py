@@ -16,7 +16,7 @@ from credentials_portal.core.history import Attribution
 from credentials_portal.core.retries import retry_conflicts
 from letters.enums import IMPORTED_INACTIVE, IssuedVia, LetterAction, LetterState
 from letters.models import ProgramLetter
-from letters.services.issuing import published_revisions
+from letters.services.breaker import lock_configuration
 from letters.services.writing import NewLetter, create_letters
 from programs import selectors as programs
 
@@ -97,7 +97,6 @@ def import_letters(
     learners = _Learners.of([record for _place, record in records])
     found = _programs({record.program for _place, record in records})
     versions = programs.versions_over_time(program.pk for program in found.values())
-    revisions = published_revisions(program.pk for program in found.values())
     present = _Present.of([record.uuid for _, record in records], learners.everybody())
     drafts: dict[UUID, NewLetter] = {}
     for place, record in records:
@@ -126,9 +125,11 @@ def import_letters(
             issued_at=record.created_on,
             recipient_name=user.full_name,
             requirements_version_id=versions[program.pk].at(record.created_on),
-            content_revision_id=revisions.get(program.pk),
         )
     if not dry_run:
+        # So that nobody publishes a text meanwhile that these letters would miss.
+        for program_id in sorted({draft.program_id for draft in drafts.values()}):
+            lock_configuration(program_id, by=by)
         create_letters(list(drafts.values()), by=by)
     tally.imported = len(drafts)
     tally.inactive = sum(draft.state == LetterState.SUSPENDED for draft in drafts.values())

@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from credentials_portal.accounts.models import User
@@ -17,9 +17,8 @@ from letters.enums import (
     LetterState,
     RunKind,
     RunStatus,
-    TemplateStatus,
 )
-from letters.models import LetterValidationRun, ProgramLetterTemplate
+from letters.models import LetterValidationRun
 from letters.selectors import Judgement
 from letters.services.breaker import Breaker, lock_breaker
 from letters.services.writing import NewLetter, create_letters
@@ -124,7 +123,6 @@ def draft_letters(
     """
     eligible = [judgement for judgement in judgements if judgement.is_eligible(by.at)]
     names = User.objects.in_bulk([judgement.user_id for judgement in eligible])
-    revisions = published_revisions(judgement.program_id for judgement in eligible)
     drafts = []
     for judgement in eligible:
         is_active = breaker is None or breaker.lets_open()
@@ -140,20 +138,10 @@ def draft_letters(
                 recipient_name=names[judgement.user_id].full_name,
                 requirements_version_id=judgement.deciding_version_id,
                 evidence=judgement.evidence,
-                content_revision_id=revisions.get(judgement.program_id),
                 automatic=breaker is not None,
             )
         )
     return drafts
-
-
-def published_revisions(program_ids: Iterable[int]) -> dict[int, int]:
-    """For each program with a published template, the id of its revision."""
-    return dict(
-        ProgramLetterTemplate.objects.filter(
-            program_id__in=set(program_ids), status=TemplateStatus.PUBLISHED
-        ).values_list("program_id", "pk")
-    )
 
 
 def _tally(

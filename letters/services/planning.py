@@ -1,7 +1,7 @@
 """A plan: many letters are judged, and what should become of them is stored."""
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -85,6 +85,15 @@ def page_end(scope: PlanScope, *, after: int, size: int) -> int | None:
     """Primary key of the last letter of the page that follows `after`; None: the last page."""
     keys = scope.letters().filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)
     return keys[size - 1 : size].first()
+
+
+def pages(scope: PlanScope, *, size: int) -> Iterator[tuple[int, int | None]]:
+    """The pages of a plan, `after` and `upto`; each is looked for when the last one is done."""
+    after: int | None = 0
+    while after is not None:
+        upto = page_end(scope, after=after, size=size)
+        yield after, upto
+        after = upto
 
 
 @retry_conflicts

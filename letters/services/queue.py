@@ -3,7 +3,7 @@
 import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import groupby
 
@@ -51,7 +51,7 @@ COALESCE = """UPDATE SET version = letters_letterrevalidation.version + 1,
 
 
 def open_revalidations(pairs: Iterable[tuple[int, int]], *, cause: str, at: datetime) -> None:
-    """Queue learners, as (user_id, program_id), in one statement.
+    """Queue learners, as (user_id, program_id), in one statement; `cause`: see `describe_cause`.
 
     Events about a learner who is queued already coalesce: the grace goes on counting from the
     first one, the version goes up. A held row becomes due again, and stays held.
@@ -92,7 +92,7 @@ def sweep_program(program_id: int, *, with_new: bool, by: Attribution) -> int:
     Finds what no signal told: raw SQL, bulk imports, the mere passing of a date.
     """
     pairs = selectors.letters_out_of_step(program_id, with_new=with_new, at=by.at)
-    return _open(pairs, cause=by.cause, at=by.at, otherwise="NOTHING")
+    return _open(pairs, cause=f"sweep:{by.cause}", at=by.at, otherwise="NOTHING")
 
 
 def preview_sweep(program_id: int, *, with_new: bool, by: Attribution) -> list[LetterRevalidation]:
@@ -141,34 +141,83 @@ def release_run(*, run: LetterValidationRun, by: Attribution) -> Counter[str]:
     """Let go of what a breaker held in this run, for a person who looked at it.
 
     Everything is judged again: only what still follows from the checks is done, a suspension
-    without waiting. Running it again does no more. Raises `ConflictError` for a plan, which is
-    applied instead.
+    without waiting. What the database refuses stays held, counts as "failed", and stops nothing
+    else. Running it again does no more. Raises `ConflictError` for a plan, which is applied
+    instead.
     """
     run = LetterValidationRun.objects.select_for_update(no_key=True).get(pk=run.pk)
     outcomes: Counter[str] = Counter()
+
+    def release(letters: Sequence[ProgramLetter]) -> Counter[str]:
+        changes = [held.change for held in _held_letters(letters, by=by) if held.change]
+        write_changes(changes, by=by, run=run)
+        return Counter({RELEASED: len(changes), UNCHANGED: len(letters) - len(changes)})
+
+    def decide(rows: Sequence[LetterRevalidation]) -> Counter[str]:
+        return _decide(rows[0].program_id, rows, run=run, by=by, breaker=None)
+
+    def fail(held: ProgramLetter | LetterRevalidation, error: Exception) -> None:
+        kind = held._meta.model_name
+        logger.error("could not be released", extra={kind or "row": held.pk}, exc_info=error)
+        outcomes[FAILED] += 1
+
     for program_id in _programs_held(run):
         lock_breaker(program_id, by=by)
         held = _held(run, program_id)
         letters = list(_pending(run, program_id).select_for_update(of=("self",), no_key=True))
-        changes = _releases(letters, by=by)
-        write_changes(changes, by=by, run=run)
-        outcomes += Counter({"released": len(changes), UNCHANGED: len(letters) - len(changes)})
-        outcomes += _decide(program_id, held, run=run, by=by, breaker=None)
+        for tally in in_halves(letters, release, failed=fail):
+            outcomes += tally
+        for tally in in_halves(held, decide, failed=fail):
+            outcomes += tally
     run.status = RunStatus.RELEASED
     run.approved_by, run.approval_reason, run.finished_at = by.actor, by.reason, by.at
     run.save(update_fields=["status", "approved_by", "approval_reason", "finished_at"])
     return +outcomes
 
 
-def preview_release(run: LetterValidationRun, *, by: Attribution) -> Counter[str]:
-    """What `release_run` would do now; writes and locks nothing."""
-    outcomes: Counter[str] = Counter()
+@dataclass(frozen=True)
+class Held:
+    """What a run holds of one learner, and what becomes of it when the run is released.
+
+    `reasons` are the checks that fail; of a letter that stays pending perhaps only that its
+    program is not active (`PROGRAM_NOT_ACTIVE`).
+    """
+
+    user_id: int
+    program_id: int
+    outcome: str
+    letter_id: int | None = None
+    reasons: tuple[str, ...] = ()
+    change: Change | None = None
+
+    @property
+    def stays(self) -> bool:
+        """Whether the run goes on holding it."""
+        return self.outcome == UNCHANGED and self.letter_id is not None
+
+
+def what_is_held(run: LetterValidationRun, *, by: Attribution) -> list[Held]:
+    """What `release_run` would do now to each; writes and locks nothing."""
+    found: list[Held] = []
     for program_id in _programs_held(run):
-        letters, held = list(_pending(run, program_id)), _held(run, program_id)
-        changes = _releases(letters, by=by)
-        outcomes += Counter({"released": len(changes), UNCHANGED: len(letters) - len(changes)})
-        outcomes.update(d.outcome for d in _judged(program_id, held, by=by, breaker=None))
-    return +outcomes
+        found += _held_letters(list(_pending(run, program_id)), by=by)
+        decisions = _judged(program_id, _held(run, program_id), by=by, breaker=None)
+        found += [
+            Held(
+                user_id=decision.row.user_id,
+                program_id=program_id,
+                outcome=decision.outcome,
+                letter_id=decision.change.letter.pk if decision.change else None,
+                reasons=tuple(decision.change.failed_checks) if decision.change else (),
+            )
+            for decision in decisions
+        ]
+    return found
+
+
+def preview_release(run: LetterValidationRun, *, by: Attribution) -> Counter[str]:
+    """What `release_run` would do now, counted; writes and locks nothing."""
+    return Counter(held.outcome for held in what_is_held(run, by=by))
 
 
 def grace_ends(row: LetterRevalidation) -> datetime:
@@ -207,12 +256,16 @@ class _Decision:
 
 
 UNCHANGED, WAITING, HELD, ISSUED, PENDING = "unchanged", "waiting", "held", "issued", "pending"
+RELEASED, FAILED = "released", "failed"
+
+PROGRAM_NOT_ACTIVE = "program_not_active"
+"""Why a letter that passes its checks stays pending all the same."""
 
 
 def _open(pairs: Fragment, *, cause: str, at: datetime, otherwise: str = COALESCE) -> int:
     with connection.cursor() as cursor:
         cursor.execute(
-            OPEN.format(pairs=pairs.sql, otherwise=otherwise), [cause, at, at, *pairs.params]
+            OPEN.format(pairs=pairs.sql, otherwise=otherwise), [cause[:100], at, at, *pairs.params]
         )
         return int(cursor.rowcount)
 
@@ -300,7 +353,10 @@ def _judged(
     new = {
         draft.user_id: ISSUED if draft.state == LetterState.ACTIVE else PENDING for draft in drafts
     }
-    by_user = {draft.user_id: draft for draft in drafts}
+    by_user = {
+        draft.user_id: replace(draft, cause=_cause(without[draft.user_id], breaker))
+        for draft in drafts
+    }
     return with_letter + [
         _Decision(row, new.get(user_id, UNCHANGED), draft=by_user.get(user_id))
         for user_id, row in without.items()
@@ -325,6 +381,7 @@ def _decision(
         # It is true now, and only its date is in doubt: that is for a plan and a person.
         return _Decision(row, UNCHANGED)
     change = change_for(letter, judgement, by=by, automatic=breaker is not None)
+    change = replace(change, cause=_cause(row, breaker))
     if action != PlannedAction.SUSPEND:
         lets = breaker is None or breaker.lets_open()
     elif breaker is not None and by.at < grace_ends(row):
@@ -332,6 +389,11 @@ def _decision(
     else:
         lets = breaker is None or breaker.lets_close()
     return _Decision(row, change.action, change=change) if lets else _Decision(row, HELD)
+
+
+def _cause(row: LetterRevalidation, breaker: Breaker | None) -> str:
+    """What the event tells: what queued the learner, or, at a release, whoever releases."""
+    return "" if breaker is None else row.cause
 
 
 def _programs_held(run: LetterValidationRun) -> list[int]:
@@ -355,23 +417,38 @@ def _pending(run: LetterValidationRun, program_id: int) -> "QuerySet[ProgramLett
     )
 
 
-def _releases(letters: Sequence[ProgramLetter], *, by: Attribution) -> list[Change]:
-    """The pending letters of active programs that stand up to their checks, dated `by.at`."""
+def _held_letters(letters: Sequence[ProgramLetter], *, by: Attribution) -> list[Held]:
+    """Pending letters of one program, judged: those that stand up to their checks become active,
+    dated `by.at`, if the program is active."""
     by_user = {letter.user_id: letter for letter in letters}
     subjects = ProgramLetter.objects.filter(pk__in=[letter.pk for letter in letters])
     judged = selectors.judge(selectors.letter_subjects(subjects), at=by.at) if letters else []
     active = programs.active_program_ids({letter.program_id for letter in letters})
-    values = {"state": LetterState.ACTIVE, "state_reason": "", "issued_at": by.at}
     return [
-        Change(
-            by_user[judgement.user_id],
-            LetterAction.RELEASED,
-            values=values | {"state_note": by.reason, **grounds(judgement)},
-            reason="released",
-        )
-        for judgement in judged
-        if judgement.is_valid and judgement.program_id in active
+        _held_letter(by_user[j.user_id], j, is_active=j.program_id in active, by=by) for j in judged
     ]
+
+
+def _held_letter(
+    letter: ProgramLetter, judgement: Judgement, *, is_active: bool, by: Attribution
+) -> Held:
+    is_released = judgement.is_valid and is_active
+    reasons = judgement.deciding_checks or (PROGRAM_NOT_ACTIVE,)
+    values = {"state": LetterState.ACTIVE, "state_reason": "", "issued_at": by.at}
+    change = Change(
+        letter,
+        LetterAction.RELEASED,
+        values=values | {"state_note": by.reason, **grounds(judgement)},
+        reason="released",
+    )
+    return Held(
+        user_id=letter.user_id,
+        program_id=letter.program_id,
+        outcome=RELEASED if is_released else UNCHANGED,
+        letter_id=letter.pk,
+        reasons=() if is_released else reasons,
+        change=change if is_released else None,
+    )
 
 
 def _close(decisions: Sequence[_Decision], *, run: LetterValidationRun | None) -> None:

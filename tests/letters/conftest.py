@@ -4,6 +4,9 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from pytest_django import Settings
+
+from tests.core.outbox.mail_server import MailServer, free_port, serving
 
 
 class Statements:
@@ -51,3 +54,20 @@ def refuse_letters_of(db: None) -> Callable[..., None]:
             )
 
     return refuse
+
+
+@pytest.fixture
+def mail_port(settings: Settings) -> int:
+    """Where the portal hands its mails in, and where nobody listens yet."""
+    port = free_port()
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", port
+    settings.PORTAL_BASE_URL = "https://portal.example.org"
+    return port
+
+
+@pytest.fixture
+def mail_server(mail_port: int) -> Iterator[MailServer]:
+    handler = MailServer()
+    with serving(handler, mail_port):
+        yield handler

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 from uuid import UUID, uuid4
 
 from django.db import connection
@@ -11,10 +12,17 @@ from django.db.models import QuerySet
 from credentials_portal.accounts.models import User
 from credentials_portal.core.history import Attribution
 from letters.enums import RunKind
-from letters.models import LetterRevalidation, LetterValidationRun, ProgramLetter
+from letters.models import (
+    LetterRevalidation,
+    LetterSignatory,
+    LetterValidationRun,
+    ProgramLetter,
+    ProgramLetterTemplate,
+)
 from letters.services import (
     LetterRecord,
     PlanScope,
+    add_draft,
     apply_page,
     approve_plan,
     finish_apply,
@@ -23,6 +31,7 @@ from letters.services import (
     issue_letters,
     new_run,
     plan_page,
+    publish_template,
     release_run,
     revalidate_page,
     start_plan,
@@ -183,6 +192,18 @@ def assert_sound(letters: QuerySet[ProgramLetter] | None = None) -> None:
         assert ends[-1] == letter.state
         left = [e.action for e in events if e.from_state == "revoked" != e.to_state]
         assert set(left) <= {"reinstated"}
+
+
+def publish_text(
+    program: Program, text: str = "Well done, {name}.", *, at: datetime = AT, **fields: Any
+) -> ProgramLetterTemplate:
+    """Publish a text for the program's letters, as staff who looked at what fails."""
+    template = ProgramLetterTemplate(program=program, text=text, **fields)
+    add_draft(template, by=by_at(at))
+    LetterSignatory.objects.create(template=template, name="Grace Hopper", title_line_1="Dean")
+    publish_template(template_id=template.pk, by=by_at(at), despite_failures=True)
+    template.refresh_from_db()
+    return template
 
 
 def rows(*tables: str) -> dict[str, str]:

@@ -83,7 +83,7 @@ def build_incident() -> Incident:
             **{f"core_course:{run.course.key}": FALSE for run in runs},
             f"core_course:{capstone.course.key}": 1,
             f"core_course:{core.course.key}": 1,
-            f"elective_set:{elective_set.pk}": 1,
+            f"elective_set:{elective_set.number}": 1,
         },
     )
 

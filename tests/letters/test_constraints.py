@@ -8,6 +8,7 @@ from django.db import IntegrityError, connection, transaction
 
 from letters.models import (
     LetterEvent,
+    LetterPicture,
     LetterRevalidation,
     LetterSignatory,
     LetterWaiver,
@@ -297,13 +298,85 @@ def test_who_signed_what_was_published_stays(published: ProgramLetterTemplate, w
     assert refused(touch) == "the signatories of a published letter template do not change"
 
 
-def test_a_program_has_one_published_template(published: ProgramLetterTemplate) -> None:
-    def publish() -> None:
+def test_a_program_may_have_several_published_texts(published: ProgramLetterTemplate) -> None:
+    ProgramLetterTemplate.objects.create(
+        program=published.program, revision=2, text="x", status="published", published_at=AT
+    )
+
+    assert published.program.letter_templates.filter(status="published").count() == 2
+
+
+def test_a_revision_has_its_number_for_itself(published: ProgramLetterTemplate) -> None:
+    def repeat() -> None:
+        ProgramLetterTemplate.objects.create(program=published.program, revision=1)
+
+    assert refused(repeat) == "letter_template_revision_once"
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes"),
+    [
+        ("published", "draft"),
+        ("withdrawn", "published"),
+        ("withdrawn", "draft"),
+        ("draft", "withdrawn"),
+    ],
+)
+def test_a_text_only_moves_on(db: None, was: str, becomes: str) -> None:
+    program = ProgramFactory.create()
+    dates = {"published_at": AT, "withdrawn_at": AT}
+    ProgramLetterTemplate.objects.create(program=program, revision=1, text="x", status=was, **dates)
+
+    def move() -> None:
+        ProgramLetterTemplate.objects.update(status=becomes)
+
+    assert refused(move) == "update of letters_programlettertemplate is not allowed"
+
+
+def test_a_withdrawn_text_has_a_date(published: ProgramLetterTemplate) -> None:
+    def withdraw() -> None:
+        ProgramLetterTemplate.objects.update(status="withdrawn")
+
+    assert refused(withdraw) == "letter_template_withdrawn_with_date"
+
+
+def test_a_texts_status_is_known(published: ProgramLetterTemplate) -> None:
+    def create() -> None:
         ProgramLetterTemplate.objects.create(
-            program=published.program, revision=2, text="x", status="published", published_at=AT
+            program=published.program, revision=2, text="x", published_at=AT, status="lost"
         )
 
-    assert refused(publish) == "letter_template_one_published"
+    assert refused(create) == "letter_template_status_known"
+
+
+@pytest.mark.parametrize("change", [{"width": 9}, {"content": b"other"}])
+def test_a_picture_never_changes(db: None, change: dict[str, object]) -> None:
+    LetterPicture.objects.create(sha256="0" * 64, width=1, height=1, content=b"x")
+
+    def update() -> None:
+        LetterPicture.objects.update(**change)
+
+    assert refused(update) == "update of letters_letterpicture is not allowed"
+
+
+def test_the_logo_of_what_was_published_stays(published: ProgramLetterTemplate) -> None:
+    picture = LetterPicture.objects.create(sha256="0" * 64, width=1, height=1, content=b"x")
+
+    def change() -> None:
+        ProgramLetterTemplate.objects.update(logo=picture)
+
+    assert refused(change) == "update of letters_programlettertemplate is not allowed"
+
+
+@pytest.mark.parametrize("column", ["content_revision", "first_visible_at"])
+def test_a_letter_gets_no_text_without_an_event(letter: ProgramLetter, column: str) -> None:
+    template = ProgramLetterTemplate.objects.create(program=letter.program, revision=1)
+    change = {"content_revision": template} if column == "content_revision" else {column: AT}
+
+    def pin() -> None:
+        ProgramLetter.objects.update(**change)
+
+    assert refused(pin) == "letter_change_has_event"
 
 
 @pytest.mark.parametrize("fields", [{"text": ""}, {"published_at": None}])

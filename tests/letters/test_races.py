@@ -332,7 +332,7 @@ def test_the_queue_is_closed_in_the_order_in_which_events_write_it(
             grade(run, second, percent="0.8", at=AT)
 
     def work() -> dict[str, int]:
-        has_first.wait(timeout=10)
+        has_first.wait(timeout=60)
         # Within a transaction a deadlock is an error: nothing is tried again.
         with transaction.atomic():
             return revalidate(AT - DAY)
@@ -355,7 +355,7 @@ def test_the_queue_judges_a_letter_only_once_it_holds_it(program: Program, run: 
             wait_until(blocks_another)
 
     def work() -> dict[str, int]:
-        is_revoked.wait(timeout=10)
+        is_revoked.wait(timeout=60)
         return revalidate(AT)
 
     _nothing, outcomes = at_once(revoke, work)
@@ -377,7 +377,7 @@ def test_an_event_of_an_open_transaction_is_not_swallowed(program: Program, run:
             wait_until(blocks_another)
 
     def work() -> dict[str, int]:
-        is_graded.wait(timeout=10)
+        is_graded.wait(timeout=60)
         return revalidate(AT - DAY)
 
     _nothing, outcomes = at_once(correct, work)
@@ -407,7 +407,7 @@ def test_a_row_that_another_worker_closed_is_not_judged_by_its_old_grace(
             grade(run, letter.user, percent="0.1", at=AT)
 
     def second() -> dict[str, int]:
-        has_locked.wait(timeout=10)
+        has_locked.wait(timeout=60)
         return revalidate(AT)
 
     _nothing, outcomes = at_once(first, second)

@@ -22,6 +22,7 @@ from letters.services import (
     plan_page,
     preview_apply,
     preview_rollback,
+    refresh_letter,
     reinstate_letter,
     require_letters,
     revoke_letter,
@@ -50,6 +51,7 @@ from tests.letters.factories import (
     letters_of,
     one_course_program,
     planned,
+    publish_text,
     require,
     revalidate,
     rows,
@@ -568,6 +570,24 @@ def test_a_rollback_keeps_what_a_person_touched_since(
 
     assert states(revoked, waived, untouched) == ["revoked", "active", "active"]
     assert outcome_counts(plan) == {"kept": 1, "restored": 2}
+
+
+def test_how_a_letter_looks_is_no_touch_to_a_rollback(
+    program: Program, false_letters: list[ProgramLetter]
+) -> None:
+    revoked, renamed, untouched = false_letters
+    plan = planned()
+    applied(plan)
+    revoke_letter(letter_uuid=revoked.uuid, by=by_at(AT + HOUR, reason="Copied."))
+    publish_text(program, at=AT + HOUR)
+    renamed.user.full_name = "Ada King"
+    renamed.user.save()
+    refresh_letter(letter_uuid=renamed.uuid, by=by_at(AT + HOUR))
+
+    assert preview_rollback(plan) == {"restored": 2, "kept": 1}
+    assert roll_back(plan) == {"restored": 2, "kept": 1}
+
+    assert states(revoked, renamed, untouched) == ["revoked", "active", "active"]
 
 
 def test_a_letter_that_the_database_refuses_stops_no_rollback(

@@ -163,6 +163,7 @@ def test_who_completes_a_program_gets_a_letter_at_once(
 
     (new,) = letters_of(program, learner)
     assert (new.state, new.issued_at, new.issued_via) == ("active", AT, "queue")
+    assert new.events.get().cause == "course_grade_changed:test"
     assert queued() == []
 
 
@@ -209,7 +210,10 @@ def test_a_letter_that_fails_is_suspended_when_its_grace_is_over(
     event = letter.events.last()
     assert event
     assert (event.action, event.reason, event.failed_checks) == ("suspended", code, [code])
-    assert (event.automatic, event.from_state, event.cause) == (True, "active", "test")
+    assert (event.automatic, event.from_state, event.cause) == (
+        *(True, "active"),
+        "course_grade_changed:test",
+    )
     assert queued() == []
 
 

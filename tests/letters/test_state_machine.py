@@ -232,7 +232,7 @@ def test_letters_say_the_truth_in_any_history(settings: Any) -> None:
 
 
 EXAMPLES = settings(
-    max_examples=500 if os.environ.get("FULL") else 40,
+    max_examples=500 if os.environ.get("FULL") else 25,
     stateful_step_count=25,
     deadline=None,
     suppress_health_check=list(HealthCheck),

@@ -99,14 +99,16 @@ class Command(OperatorCommand):
             outcomes = services.preview_release(held, by=by)
         else:
             outcomes = services.release_run(run=held, by=by)
+        errors = outcomes.pop("failed", 0)
         return Summary(
             {
                 "opened": 0,
-                "looked_at": outcomes.total(),
+                "looked_at": outcomes.total() + errors,
                 "outcomes": dict(outcomes.most_common()),
-                "errors": 0,
+                "errors": errors,
                 "run": str(held.uuid),
                 "queued": selectors.queue_length(),
                 **selectors.held_counts(),
-            }
+            },
+            failed=errors,
         )

@@ -54,7 +54,7 @@ class Command(OperatorCommand):
         if run.dry_run:
             return _summary(run, _preview(run, scope), uuid=None)
         plan = services.start_plan(scope, by=by)
-        for after, upto in run.batches(_pages(scope, run.options["batch_size"])):
+        for after, upto in run.batches(services.pages(scope, size=run.options["batch_size"])):
             services.plan_page(run=plan, scope=scope, after=after, upto=upto)
         tally = services.finish_plan(plan, at=run.at, is_complete=not run.was_interrupted)
         if run.options["output"]:
@@ -97,17 +97,9 @@ def _read(path: Path) -> Iterator[UUID]:
                 raise CommandError(f"--ids-file {path}, line {number}: no uuid.") from None
 
 
-def _pages(scope: PlanScope, size: int) -> Iterator[tuple[int, int | None]]:
-    after: int | None = 0
-    while after is not None:
-        upto = services.page_end(scope, after=after, size=size)
-        yield after, upto
-        after = upto
-
-
 def _preview(run: CommandRun, scope: PlanScope) -> PlanTally:
     tally = PlanTally()
-    for after, upto in run.batches(_pages(scope, run.options["batch_size"])):
+    for after, upto in run.batches(services.pages(scope, size=run.options["batch_size"])):
         verdicts = services.preview_page(scope=scope, after=after, upto=upto, at=run.at)
         for _letter_id, verdict, failed_checks, action in verdicts:
             tally.verdicts[verdict] += 1

@@ -64,6 +64,16 @@ def test_a_stale_form_stays_stale_after_an_error(true_letter: ProgramLetter) -> 
     assert f'value="{shown[0]}"' in page
 
 
+def test_an_error_is_told_at_the_top_and_at_its_field(true_letter: ProgramLetter) -> None:
+    page = post(
+        staff("revoke_letter"), ask("revoke", true_letter), seen=seen(true_letter), reason=""
+    )
+
+    assert "Nothing was changed. Please look at this again:" in page
+    assert '<a class="underline" href="#id_reason">Reason</a>: This field is required.' in page
+    assert page.count("This field is required.") == 2
+
+
 @pytest.mark.parametrize("given", [[], ["x"], ["1"], ["1.2.3"], ["-1.1"], ["²." + "9" * 40]])
 def test_a_malformed_form_does_nothing(true_letter: ProgramLetter, given: list[str]) -> None:
     page = post(staff("revoke_letter"), url("programletter_revoke"), seen=given, reason="x")

@@ -1,16 +1,19 @@
 """The list of letters: bounded, searched by whole words."""
 
+import re
 from datetime import UTC, datetime
 
 import pytest
 from django.test import Client
+from django.utils.formats import date_format
 
+from letters.documents import day_of
 from letters.models import ProgramLetter
 from programs.models import Program
-from tests.letters.admin.desk import staff, url, uuids
+from tests.letters.admin.desk import staff, text, url, uuids
 from tests.letters.conftest import Statements
 from tests.letters.factories import applied, imported, one_course_program, planned
-from tests.programs.factories import LearnerFactory
+from tests.programs.factories import AT, LearnerFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -27,6 +30,33 @@ def test_the_list_asks_the_same_for_any_number_of_letters(
         counts.append(len(asked))
 
     assert counts[0] == counts[1]
+
+
+def test_the_list_is_called_by_what_is_in_it_and_tells_who_holds_what(
+    false_letter: ProgramLetter,
+) -> None:
+    letter = imported(false_letter.program, LearnerFactory.create(), created_on=AT)[0]
+
+    page = staff(time_zone="Asia/Tokyo").get(url("programletter_changelist")).content.decode()
+
+    assert re.search(r"<title>\s*Program letters \| ", page)
+    assert "Ada (ada)" in page
+    assert letter.issued_at is not None
+    assert date_format(day_of(letter.issued_at), "j F Y") in page
+
+
+def test_an_empty_list_says_what_would_be_there_or_that_nothing_fits(
+    false_letter: ProgramLetter,
+) -> None:
+    looking = staff()
+
+    waivers = text(looking.get(url("letterwaiver_changelist")))
+    found = text(looking.get(url("programletter_changelist"), {"q": "nobody"}))
+
+    assert "Nothing is here yet" in waivers
+    assert "waived for one learner on the page of the letter that fails it" in waivers
+    assert "Nothing here fits" in found
+    assert "Show everything" in found
 
 
 def test_finds_a_letter_by_whole_words_only(false_letter: ProgramLetter, program: Program) -> None:

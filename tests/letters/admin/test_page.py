@@ -26,6 +26,20 @@ def test_says_state_reason_and_next_action_first(true_letter: ProgramLetter) -> 
     assert [entry.event.action for entry in context["timeline"]] == ["released", "held"]
 
 
+def test_an_active_letter_that_fails_says_why(false_letter: ProgramLetter, run: CourseRun) -> None:
+    response = staff().get(page_of(false_letter))
+
+    assert f'<dd class="mb-2">The core course {run.course.key} is not passed</dd>' in text(response)
+    assert "next nightly check of all letters" in response.context["next_action"]
+
+
+def test_a_reason_in_words_needs_no_code(true_letter: ProgramLetter) -> None:
+    services.revoke_letter(letter_uuid=true_letter.uuid, by=by_at(AT, reason="Copied."))
+    services.reinstate_letter(letter_uuid=true_letter.uuid, by=by_at(AT, reason="A mistake."))
+
+    assert '<dd class="mb-2">“A mistake.”</dd>' in text(staff().get(page_of(true_letter)))
+
+
 def test_judges_live(false_letter: ProgramLetter, run: CourseRun) -> None:
     looking = staff()
     code = f"core_course:{run.course.key}"

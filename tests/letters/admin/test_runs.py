@@ -1,65 +1,29 @@
-"""Plans, held runs and the queue."""
+"""Held runs, their release, and the queue."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
+from credentials_portal.accounts.models import User
+from letters import services
+from letters.enums import RunKind
 from letters.models import LetterRevalidation, ProgramLetter
 from programs.models import CourseRun, Program
 from tests.letters.admin.desk import held_run, post, staff, text, url
-from tests.letters.conftest import Statements
-from tests.letters.factories import graduates, imported, planned, states
-from tests.programs.factories import LearnerFactory
+from tests.letters.factories import (
+    DAY,
+    by_at,
+    grade,
+    graduates,
+    one_course_program,
+    planned,
+    states,
+)
+from tests.programs.factories import AT
 
 pytestmark = pytest.mark.django_db
-
-
-def test_a_plan_says_what_it_found_and_how_it_is_applied(
-    false_letter: ProgramLetter, run: CourseRun, true_letter: ProgramLetter
-) -> None:
-    plan = planned()
-    code = f"core_course:{run.course.key}"
-
-    response = staff().get(url("lettervalidationrun_change", plan.pk))
-    failing = staff().get(url("lettervalidationrun_change", plan.pk), {"check": code})
-
-    assert response.context["counts"] == {"total": 2, "valid": 1, "invalid": 1}
-    assert f"python manage.py apply_letter_plan {plan.uuid} --dry-run" in text(response)
-    assert [row.letter for row, _words in response.context["results"]] == [
-        false_letter,
-        true_letter,
-    ]
-    assert [(row.letter, words) for row, words in failing.context["results"]] == [
-        (false_letter, [f"the core course {run.course.key} is not passed"])
-    ]
-
-
-@pytest.mark.parametrize("query", [{"page": "x"}, {"page": "999"}, {"check": "'; --"}])
-def test_a_plans_results_are_paged(program: Program, query: dict[str, str]) -> None:
-    imported(program, *LearnerFactory.create_batch(51))
-    plan = planned()
-
-    first = staff().get(url("lettervalidationrun_change", plan.pk))
-    other = staff().get(url("lettervalidationrun_change", plan.pk), query)
-
-    assert len(first.context["results"]) == 50
-    assert other.status_code == 200
-
-
-def test_a_plans_page_asks_the_same_for_any_number_of_letters(
-    program: Program, statements: Statements
-) -> None:
-    looking, counts = staff(), []
-    for size in (1, 20):
-        imported(program, *LearnerFactory.create_batch(size))
-        address = url("lettervalidationrun_change", planned().pk)
-        looking.get(address)
-        with statements.counted() as asked:
-            looking.get(address)
-        counts.append(len(asked))
-
-    assert counts[0] == counts[1]
 
 
 def test_releases_what_a_run_holds() -> None:
@@ -72,6 +36,7 @@ def test_releases_what_a_run_holds() -> None:
 
     assert "2 pending letters" in page
     assert shown.context["outcomes"] == [("released by staff", 2)]
+    assert shown.context["stay"] == 0
     assert "released by staff: 2" in told
     assert states(*run.issued_letters.all()) == ["active", "active"]
     run.refresh_from_db()
@@ -85,6 +50,92 @@ def test_release_needs_a_reason() -> None:
 
     assert "This field is required." in page
     assert states(*run.issued_letters.all()) == ["pending", "pending"]
+
+
+def test_a_release_tells_which_letters_stay_pending_and_why(program: Program) -> None:
+    run = held_run()
+    goes, stays = run.issued_letters.order_by("pk")
+    course_run = CourseRun.objects.get(programs=goes.program_id)
+    grade(course_run, stays.user, percent="0.1", at=AT + DAY)
+    client = staff("release_letters")
+    address = url("lettervalidationrun_release", run.pk)
+    why = f"the core course {course_run.course.key} is not passed"
+
+    shown = client.get(address)
+    told = post(client, address, reason="Looked at.")
+    again = client.get(address)
+
+    assert shown.context["outcomes"] == [("released by staff", 1)]
+    assert (shown.context["stay"], shown.context["is_possible"]) == (1, True)
+    assert shown.context["reasons"] == [(f"core_course:{course_run.course.key}", why, 1)]
+    assert [
+        (str(caption), [(row.letter_id, words) for row, *_rest, words in rows_])
+        for caption, rows_ in shown.context["drawn"]
+    ] == [("Some that go", [(goes.pk, [])]), ("Some that stay", [(stays.pk, [why])])]
+    assert "left as they are: their checks say so: 1" in told
+    assert "The release page tells why" in told
+    assert states(goes, stays) == ["active", "pending"]
+    assert (again.context["stay"], again.context["is_possible"]) == (1, False)
+
+
+def test_letters_of_a_program_that_is_not_active_stay_pending() -> None:
+    run = held_run()
+    Program.objects.update(status="retired")
+
+    shown = staff("release_letters").get(url("lettervalidationrun_release", run.pk))
+
+    assert shown.context["reasons"] == [("program_not_active", "its program is not active", 2)]
+    assert shown.context["is_possible"] is False
+
+
+def test_a_bad_row_stops_nobody_else_at_a_release(
+    refuse_letters_of: Callable[..., None],
+) -> None:
+    run = held_run()
+    bad, good = run.issued_letters.order_by("pk")
+    refuse_letters_of(bad.user_id)
+    client = staff("release_letters")
+
+    told = post(client, url("lettervalidationrun_release", run.pk), reason="Looked at.")
+
+    assert "failed, and logged for an operator: 1" in told
+    assert "1 pending letter" in told
+    assert states(bad, good) == ["pending", "active"]
+    refuse_letters_of()
+    post(client, url("lettervalidationrun_release", run.pk), reason="Once more.")
+    assert states(bad, good) == ["active", "active"]
+
+
+def test_a_release_shows_some_letters_at_random() -> None:
+    program, course_run = one_course_program()
+    run = services.new_run(RunKind.ISSUE, by=by_at(AT))
+    users = [user.pk for user in graduates(course_run, 12)]
+    services.issue_letters(program_id=program.pk, user_ids=users, run=run, by=by_at(AT))
+    client = staff("release_letters")
+    address = url("lettervalidationrun_release", run.pk)
+
+    def drawn(seed: int) -> list[int]:
+        (_caption, rows_) = client.get(address, {"seed": seed}).context["drawn"][0]
+        return [held.user_id for held, *_rest in rows_]
+
+    assert drawn(1) == drawn(1) != drawn(2)
+    assert len(set(drawn(1))) == 10
+
+
+def test_a_held_runs_page_tells_its_story() -> None:
+    run = held_run()
+    client = staff("release_letters", first_name="Rita")
+
+    post(client, url("lettervalidationrun_release", run.pk), reason="Looked at.")
+    page = client.get(url("lettervalidationrun_change", run.pk))
+
+    me = User.objects.get(pk=client.session["_auth_user_id"])
+    assert [(c.words, str(c.who or ""), c.reason) for c in page.context["story"]] == [
+        ("Stopped by a breaker, which holds what would have changed (issue, test)", "", ""),
+        ("held for release by staff: 2 letters", "", "for a test"),
+        ("released by staff: 2 letters", me.username, "Looked at."),
+        ("Released", me.username, "Looked at."),
+    ]
 
 
 def test_a_run_that_holds_nothing_is_not_released() -> None:

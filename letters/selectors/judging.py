@@ -1,14 +1,13 @@
-"""Reads of letters: judgements, and what the pages show."""
+"""How letters and learners are judged, read into Python."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from django.db import connection
-from django.db.models import Count, QuerySet
+from django.db.models import QuerySet
 
 from credentials_portal.core.sql import Fragment
 from letters.enums import (
@@ -19,9 +18,8 @@ from letters.enums import (
     LetterState,
     PlannedAction,
     Verdict,
-    describe_check,
 )
-from letters.models import LetterRevalidation, LetterValidationRun, ProgramLetter
+from letters.models import LetterRevalidation, ProgramLetter
 from letters.sql import judgements
 from programs import selectors as programs
 
@@ -74,12 +72,24 @@ class Judgement:
 
 
 def letter_subjects(letters: "QuerySet[ProgramLetter]") -> Fragment:
-    """These letters as the subjects of `judgements`."""
-    return Fragment.of(
-        letters.order_by().values_list(
-            "user_id", "program_id", "requirements_version_id", "issued_at", "state"
-        )
-    ).renamed("user_id", "program_id", "version_id", "issued_at", "state")
+    """These letters as the subjects of `judgements`, read here and now."""
+    return _subjects_by_key(_keys(letters))
+
+
+def _keys(letters: "QuerySet[ProgramLetter]") -> list[int]:
+    """Of a list the planner knows the length. Of conditions it knows nothing before the table's
+    statistics do, as after a large import, and then it once chose a nested loop of minutes."""
+    return list(letters.order_by().values_list("pk", flat=True))
+
+
+def _subjects_by_key(keys: Sequence[int]) -> Fragment:
+    return Fragment(
+        """
+        SELECT user_id, program_id, requirements_version_id AS version_id, issued_at, state
+        FROM letters_programletter WHERE id = ANY(%s::bigint[])
+        """,
+        (keys,),
+    )
 
 
 def learner_subjects(
@@ -150,17 +160,17 @@ def judged_letters(
 ) -> Fragment:
     """Letters with their judgement: letter_id, version, state, verdict, failed_checks,
     planned_action."""
-    rows = Fragment.of(
-        letters.order_by().values_list("id", "user_id", "program_id", "version", "state")
-    ).renamed("letter_id", "user_id", "program_id", "version", "state")
-    judged = judgements(letter_subjects(letters), at=at, against=against, with_evidence=False)
+    keys = _keys(letters)
+    judged = judgements(_subjects_by_key(keys), at=at, against=against, with_evidence=False)
     return Fragment(
         f"""
-        SELECT letter.letter_id, letter.version, letter.state, judged.verdict,
-               judged.failed_checks, judged.planned_action
-        FROM ({rows.sql}) AS letter JOIN ({judged.sql}) AS judged USING (user_id, program_id)
+        WITH judgement AS MATERIALIZED ({judged.sql})
+        SELECT letter.id AS letter_id, letter.version, letter.state, judgement.verdict,
+               judgement.failed_checks, judgement.planned_action
+        FROM letters_programletter AS letter JOIN judgement USING (user_id, program_id)
+        WHERE letter.id = ANY(%s::bigint[])
         """,  # noqa: S608 - composed of constants; every value is a parameter
-        (*rows.params, *judged.params),
+        (*judged.params, keys),
     )
 
 
@@ -231,193 +241,3 @@ def learners_to_queue(program_id: int, *, with_new: bool, at: datetime) -> list[
             (*pairs.params, *queued.params),
         )
         return [user_id for (user_id,) in cursor.fetchall()]
-
-
-def letters_of(user_id: int) -> "QuerySet[ProgramLetter]":
-    """A learner's letters to show: pending ones wait for staff and are not shown."""
-    return (
-        ProgramLetter.objects.filter(user_id=user_id)
-        .exclude(state=LetterState.PENDING)
-        .select_related("program")
-        .order_by("program__title")
-    )
-
-
-PLAN_COLUMNS = (
-    "letter_uuid",
-    "program",
-    "user_id",
-    "username",
-    "issued_at",
-    "issued_via",
-    "state",
-    "verdict",
-    "failed_checks",
-    "reasons",
-    "planned_action",
-    "outcome",
-)
-
-
-def plan_rows(run: LetterValidationRun) -> Iterator[dict[str, Any]]:
-    """Every letter of a plan, for a report (`PLAN_COLUMNS`); `state` is the one now."""
-    results = run.results.select_related("letter__user", "letter__program").order_by("letter_id")
-    for result in results.iterator(chunk_size=2_000):
-        yield _row(
-            result.letter,
-            verdict=result.verdict,
-            failed_checks=result.failed_checks,
-            planned_action=result.planned_action,
-            outcome=result.outcome,
-        )
-
-
-def preview_rows(
-    verdicts: Sequence[tuple[int, str, list[str], str]],
-) -> Iterator[dict[str, Any]]:
-    """The same rows for a plan that was not stored."""
-    letters = ProgramLetter.objects.select_related("user", "program").in_bulk(
-        [letter_id for letter_id, *_rest in verdicts]
-    )
-    for letter_id, verdict, failed_checks, action in verdicts:
-        yield _row(
-            letters[letter_id],
-            verdict=verdict,
-            failed_checks=failed_checks,
-            planned_action=action,
-            outcome="",
-        )
-
-
-def _row(
-    letter: ProgramLetter,
-    *,
-    verdict: str,
-    failed_checks: Sequence[str],
-    planned_action: str,
-    outcome: str,
-) -> dict[str, Any]:
-    return {
-        "letter_uuid": letter.uuid,
-        "program": letter.program.title,
-        "user_id": letter.user_id,
-        "username": letter.user.username,
-        "issued_at": letter.issued_at,
-        "issued_via": letter.issued_via,
-        "state": letter.state,
-        "verdict": verdict,
-        "failed_checks": " ".join(failed_checks),
-        "reasons": "; ".join(str(describe_check(code)) for code in failed_checks),
-        "planned_action": planned_action,
-        "outcome": outcome,
-    }
-
-
-def state_counts(run: LetterValidationRun) -> dict[str, int]:
-    """How many letters of a plan are in each state now."""
-    letters = ProgramLetter.objects.filter(results__run=run)
-    return _counts(letters, "state")
-
-
-def outcome_counts(run: LetterValidationRun) -> dict[str, int]:
-    """What became of the letters for which a plan asks for a change."""
-    results = run.results.exclude(planned_action=PlannedAction.NONE)
-    return {outcome or "open": count for outcome, count in _counts(results, "outcome").items()}
-
-
-def _counts(queryset: "QuerySet[Any]", column: str) -> dict[str, int]:
-    return dict(queryset.order_by(column).values_list(column).annotate(Count("pk")))
-
-
-def queue_length() -> int:
-    return LetterRevalidation.objects.count()
-
-
-def held_counts() -> dict[str, int]:
-    """What breakers hold until staff release it: queued learners, and pending letters."""
-    return {
-        "held": LetterRevalidation.objects.exclude(held_by=None).count(),
-        "pending": ProgramLetter.objects.filter(state=LetterState.PENDING).count(),
-    }
-
-
-def held_since(at: datetime) -> int:
-    """How many queued learners a breaker held by then and still holds."""
-    return LetterRevalidation.objects.filter(held_by__started_at__lte=at).count()
-
-
-def programs_with_letters() -> set[int]:
-    return set(ProgramLetter.objects.order_by().values_list("program_id", flat=True).distinct())
-
-
-def status_of_letters() -> dict[str, Any]:
-    """How all letters stand, what is queued, and which runs hold what."""
-    pending = ProgramLetter.objects.filter(state=LetterState.PENDING)
-    held = LetterRevalidation.objects.exclude(held_by=None)
-    runs = set(pending.values_list("issue_run__uuid", flat=True)) | set(
-        held.values_list("held_by__uuid", flat=True)
-    )
-    return {
-        "letters": _counts(ProgramLetter.objects.all(), "state"),
-        "suspended_because": _counts(
-            ProgramLetter.objects.filter(state=LetterState.SUSPENDED), "state_reason"
-        ),
-        "queued": queue_length(),
-        "held": held.count(),
-        "runs_that_hold": sorted(map(str, runs)),
-    }
-
-
-def status_of_run(run: LetterValidationRun) -> dict[str, Any]:
-    return {
-        "run": str(run.uuid),
-        "kind": run.kind,
-        "status": run.status,
-        "against": run.against,
-        "as_of": run.as_of.isoformat(),
-        "started_at": run.started_at.isoformat(),
-        "finished_at": run.finished_at.isoformat() if run.finished_at else None,
-        "found": run.counters,
-        "outcomes": outcome_counts(run),
-        "state_counts": state_counts(run),
-        "pending": ProgramLetter.objects.filter(issue_run=run, state=LetterState.PENDING).count(),
-        "held": LetterRevalidation.objects.filter(held_by=run).count(),
-    }
-
-
-@dataclass(frozen=True)
-class Verification:
-    """What a stranger may know of a letter: nothing but the verdict, unless it is valid."""
-
-    status: str
-    letter_uuid: UUID
-    name: str = ""
-    program: str = ""
-    issued_at: datetime | None = None
-    withdrawn_at: datetime | None = None
-
-
-def verify_letter(letter_uuid: UUID) -> Verification | None:
-    """Answer a stranger's question, in one statement; None: there is no such letter to show.
-
-    `status` is "valid", "temporarily_not_valid" or "withdrawn".
-    """
-    letter = (
-        ProgramLetter.objects.filter(uuid=letter_uuid)
-        .exclude(state=LetterState.PENDING)
-        .select_related("program")
-        .first()
-    )
-    if letter is None:
-        return None
-    if letter.state == LetterState.ACTIVE:
-        return Verification(
-            status="valid",
-            letter_uuid=letter.uuid,
-            name=letter.recipient_name,
-            program=letter.program.title,
-            issued_at=letter.issued_at,
-        )
-    if letter.state == LetterState.SUSPENDED:
-        return Verification(status="temporarily_not_valid", letter_uuid=letter.uuid)
-    return Verification(status="withdrawn", letter_uuid=letter.uuid, withdrawn_at=letter.revoked_at)
