@@ -1,0 +1,1 @@
+"""What `licenses` does with its outbox messages once they are claimed."""
