@@ -1,0 +1,1 @@
+"""What `entitlements` does with its outbox messages once they are claimed."""

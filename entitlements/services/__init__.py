@@ -1,0 +1,1 @@
+"""Writes of `entitlements`: the only code that changes entitlements, their uses and refunds."""

@@ -1,0 +1,1 @@
+"""Pages of entitlements: a learner's own."""
