@@ -1,0 +1,1 @@
+"""What `subsidy_requests` does with its outbox messages once they are claimed."""

@@ -1,0 +1,1 @@
+"""Pages of requests: a learner's own, and those of a customer's administrators."""
