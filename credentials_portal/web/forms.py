@@ -18,6 +18,7 @@ class FindLetter(forms.Form):
         label=_("Link or id of the letter"),
         help_text=_("You find both at the foot of the letter."),
         max_length=500,
+        error_messages={"required": _("Paste the link or the id of a letter.")},
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
 
@@ -26,7 +27,7 @@ class FindLetter(forms.Form):
         found = LETTER_ID.search(self.cleaned_data["letter"])
         if not found:
             raise ValidationError(
-                _("This holds no letter id. An id has 32 letters and digits in five groups.")
+                _("There is no letter id in this. An id has 32 letters and digits in five groups.")
             )
         return str(UUID(found[0]))
 

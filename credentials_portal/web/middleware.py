@@ -2,7 +2,6 @@
 
 import re
 import time
-import zoneinfo
 from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
@@ -77,8 +76,8 @@ class ReadersTimeZone:
         if issubclass(getattr(view, "cls", object), APIView) or not request.user.is_authenticated:
             return
         structlog.contextvars.bind_contextvars(user_id=request.user.pk)
-        if request.user.time_zone in zoneinfo.available_timezones():
-            timezone.activate(request.user.time_zone)
+        if zone := request.user.zone:
+            timezone.activate(zone)
 
 
 class AdminContentSecurityPolicy:

@@ -1,9 +1,13 @@
 """Pages that belong to no single app."""
 
+from typing import TYPE_CHECKING, cast
+
 from django.conf import settings
+from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import (
@@ -16,24 +20,40 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from credentials_portal.core.health import health_facts
+from credentials_portal.web.access import access_of
 from credentials_portal.web.demo_mail import mails_in
 from credentials_portal.web.forms import FindLetter
 from credentials_portal.web.home import home_of
+
+if TYPE_CHECKING:
+    from credentials_portal.accounts.models import User
 
 
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
     """What waits for the reader and how far they are; for everybody else, what the portal is."""
     if request.user.is_authenticated:
-        home = home_of(request.user.pk, at=timezone.now())
+        home = home_of(request.user, at=timezone.now())
         return render(request, "web/home.html", {"home": home})
     return render(request, "web/welcome.html", {"form": FindLetter()})
 
 
+@login_required
+@require_safe
+@never_cache
+def access(request: HttpRequest) -> HttpResponse:
+    """All that the reader may use, or might have used, and what becomes of it."""
+    access = access_of(cast("User", request.user), at=timezone.now())
+    return render(request, "web/access.html", {"access": access})
+
+
 @require_safe
 def find_letter(request: HttpRequest) -> HttpResponse:
-    """On to the verification of the letter whose link or id somebody pasted."""
-    form = FindLetter(request.GET)
+    """On to the verification of the letter whose link or id somebody pasted.
+
+    Who follows a link to here has pasted nothing yet: no error, but the same form.
+    """
+    form = FindLetter(request.GET if "letter" in request.GET else None)
     if form.is_valid():
         return redirect(form.verification_path())
     return render(request, "web/welcome.html", {"form": form})

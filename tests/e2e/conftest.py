@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import pytest
 from django.core.cache import cache
-from playwright.sync_api import ConsoleMessage, Page, ViewportSize
+from playwright.sync_api import ConsoleMessage, Page, ViewportSize, expect
 from pytest_django.live_server_helper import LiveServer
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -19,6 +19,9 @@ SCHEMES: list[Literal["light", "dark"]] = ["light", "dark"]
 
 # Playwright's loop runs in this thread, which Django takes for an asynchronous context.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+
+# A busy machine may take longer than the five seconds of Playwright's own.
+expect.set_options(timeout=30_000)
 
 Violations = Callable[[Page], list[str]]
 

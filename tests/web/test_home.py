@@ -22,6 +22,7 @@ from letters.services import (
 )
 from programs.enums import ProgramStatus
 from programs.models import Course, Program
+from tests.letters.factories import publish_text
 from tests.programs.factories import (
     AT,
     BY,
@@ -72,6 +73,7 @@ def home_page(client: Client, learner: User) -> str:
 
 def program_with(learner: User, *, title: str, core: Sequence[Course] = ()) -> Program:
     program = program_requiring(core=core, title=title)
+    publish_text(program)
     ProgramEnrollmentFactory.create(user=learner, program=program)
     return program
 
@@ -161,21 +163,44 @@ def test_a_genuine_letter_is_valid_with_date_and_id(client: Client, learner: Use
 
     page = home_page(client, learner)
 
-    assert "Data valid issued 3 May 2025 The institution stands by this letter." in page
+    assert "Data valid issued 3 May 2025 Nobody else has opened it yet. Open the letter" in page
     assert f"Letter id {uuid}" in page
     assert "You have completed this program. Your letter" in page
 
 
-def test_dates_are_in_the_readers_zone(client: Client, learner: User) -> None:
+def test_a_letters_date_is_the_one_that_it_prints_wherever_it_is_read(
+    client: Client, learner: User
+) -> None:
     learner.time_zone = "Pacific/Auckland"
     learner.save()
     program = program_with(learner, title="Data", core=courses("Probability"))
     give_letter(learner, program, issued_at=datetime(2025, 5, 3, 20, tzinfo=UTC))
 
-    assert "issued 4 May 2025" in home_page(client, learner)
+    assert "issued 3 May 2025" in home_page(client, learner)
 
 
-def test_a_suspended_letter_waits_and_is_told_neutrally(client: Client, learner: User) -> None:
+def test_other_dates_are_in_the_readers_zone(client: Client, learner: User) -> None:
+    learner.time_zone = "Pacific/Auckland"
+    learner.save()
+    program = program_with(learner, title="Data", core=courses("Probability"))
+    uuid = give_letter(learner, program)
+    by = Attribution(at=datetime(2025, 7, 1, 20, tzinfo=UTC), reason="Misconduct.")
+    revoke_letter(letter_uuid=uuid, by=by)
+
+    assert "Data withdrawn on 2 July 2025" in home_page(client, learner)
+
+
+def test_a_letter_without_a_text_is_being_prepared(client: Client, learner: User) -> None:
+    program = program_requiring(core=courses("Probability"), title="Data")
+    give_letter(learner, program)
+
+    page = home_page(client, learner)
+
+    assert "Data being prepared It is yours and valid" in page
+    assert "Nothing needs you now." in page
+
+
+def test_a_suspended_letter_waits_and_tells_why(client: Client, learner: User) -> None:
     program = program_with(learner, title="Data", core=courses("Probability"))
     give_letter(learner, program, is_active=False)
 
@@ -183,7 +208,7 @@ def test_a_suspended_letter_waits_and_is_told_neutrally(client: Client, learner:
 
     assert "Your letter for Data is not valid at the moment. What that means" in page
     assert "Data not valid at the moment since 1 June 2025" in page
-    assert "The records do not show everything that this letter rests on." in page
+    assert "The records say: it came switched off from another system." in page
     assert "imported_inactive" not in page
 
 
@@ -205,7 +230,7 @@ def test_a_new_letter_is_news_for_thirty_days(learner: User, days: int, is_news:
     program = program_with(learner, title="Data", core=courses("Probability"))
     give_letter(learner, program, issued_at=AT - timedelta(days=days))
 
-    assert bool(home_of(learner.pk, at=AT).waiting) is is_news
+    assert bool(home_of(learner, at=AT).waiting) is is_news
 
 
 def test_a_letter_held_for_staff_is_not_shown_before_its_release(

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django import forms
 from django.conf import settings as django_settings
 from django.core import mail
 from django.core.cache import cache
 from django.core.mail import EmailMultiAlternatives, get_connection
+from django.template.loader import render_to_string
 from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
@@ -68,6 +70,14 @@ def test_finds_the_letter_in_what_was_pasted(client: Client, pasted: str) -> Non
 
     assert response.status_code == 302
     assert response["Location"] == f"/letter/program/{LETTER_UUID}/verify/"
+
+
+def test_who_has_pasted_nothing_yet_made_no_mistake(client: Client) -> None:
+    html = client.get("/verify/").content.decode()
+
+    assert "Link or id of the letter" in html
+    assert "Error" not in html
+    assert "error-summary" not in html
 
 
 @pytest.mark.parametrize("pasted", ["", "my letter", LETTER_UUID[:-1], "\0", "x" * 501])
@@ -151,10 +161,44 @@ def test_a_forgotten_password_is_replaced_by_mail(
     assert asked["Location"] == "/accounts/password_reset/done/"
     assert message.to == ["ada@example.org"]
     assert message.subject == "A new password for Credentials Portal"
+    [(html, kind)] = message.alternatives  # type: ignore[attr-defined]  # every mail has both
+    assert kind == "text/html"
+    assert str(html).count(f'href="https://portal.example.org{link}"') == 2
+    assert "Hello <bdi>Ada &lt;Lovelace&gt;</bdi>" in str(html)
+    for words in ("works once, and for 3 days", "A new password", "you need do nothing"):
+        assert words in str(html)
     assert done["Location"] == "/accounts/reset/done/"
     person.refresh_from_db()
     assert person.check_password("a new long phrase")
     assert "This link is no longer valid" in Client().get(link).content.decode()
+
+
+@pytest.mark.django_db
+def test_the_rules_for_a_password_are_a_list(client: Client, person: User) -> None:
+    client.force_login(person)
+
+    html = client.get("/accounts/password_change/").content.decode()
+
+    assert 'id="id_new_password1_helptext"><ul><li>Your password can' in html
+    assert html.count("<li>Your password") == 4
+
+
+class Hinted(forms.Form):
+    title = forms.CharField(help_text="As on the <record>.", required=False)
+
+
+def test_a_hint_is_text() -> None:
+    html = render_to_string("forms/fields.html", {"form": Hinted()})
+
+    assert "As on the &lt;record&gt;." in html
+    assert '<span class="optional">(optional)</span>' in html
+
+
+@pytest.mark.django_db
+def test_who_must_sign_in_first_learns_why(client: Client) -> None:
+    html = client.get("/letters/", follow=True).content.decode()
+
+    assert "The page that you asked for is for people with an account." in html
 
 
 @pytest.mark.django_db

@@ -6,10 +6,12 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 from pytest_django import Settings
 
 from credentials_portal.accounts.models import User
 from credentials_portal.core.errors import ConflictError
+from credentials_portal.core.schedule import due_jobs
 from credentials_portal.web.demo import seed_demo
 from tests.web.rows import row_counts
 
@@ -52,3 +54,14 @@ def test_leaves_a_database_alone_into_which_it_does_not_fit() -> None:
         seed_demo(at=AT)
 
     assert row_counts() == before
+
+
+def test_leaves_the_expiry_to_visitors_until_the_next_night(settings: Settings) -> None:
+    settings.DEMO = True
+    User.objects.create(username="learner0003", email="somebody@example.org")
+    assert ("expire_subscriptions", "--with-unlink") in due_jobs(timezone.now())
+
+    with pytest.raises(CommandError, match="does not fit"):
+        call_command("seed_demo")
+
+    assert ("expire_subscriptions", "--with-unlink") not in due_jobs(timezone.now())

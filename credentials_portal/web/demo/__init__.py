@@ -1,8 +1,9 @@
 """The demo institution: what it had in its old system, moved into the portal.
 
 It goes the way of every institution that moves in (docs/operations.md): the catalog, learners
-and grades first, while the programs are not published; then the letters; then publication. So
-the queue is empty at the end, and nothing but a plan touches the letters that were false before.
+and grades first, while the programs are not published; then the letters and their texts; then
+publication. So the queue is empty at the end, and nothing but a plan touches the letters that were
+false before.
 """
 
 from collections.abc import Iterable
@@ -10,12 +11,17 @@ from datetime import datetime
 
 from django.contrib.auth.models import Group
 from django.db import transaction
+from oauth2_provider.models import Application
 
 from credentials_portal.accounts.models import User
 from credentials_portal.core.errors import ConflictError
 from credentials_portal.core.history import Attribution, save_with_history
 from credentials_portal.web.demo.catalog import CATALOG, NOT_YET, Program
+from credentials_portal.web.demo.entitlements import sell_courses
 from credentials_portal.web.demo.learners import DEMO_LEARNER, Cohort, Learner, cohort
+from credentials_portal.web.demo.licenses import sell_licenses
+from credentials_portal.web.demo.requests import ask_customer
+from credentials_portal.web.demo.texts import publish_texts
 from letters.enums import RunKind
 from letters.services import import_letters, new_run, revalidate_page
 from programs.enums import ProgramStatus
@@ -24,11 +30,14 @@ from programs.services import enroll_in_programs
 from programs.services.micromasters import MicroMastersImport
 
 PASSWORD = "portal-demo"  # noqa: S105 - public, as the demo is
-REGISTRAR, ADMINISTRATOR = "registrar", "admin"
+REGISTRAR, ADMINISTRATOR, SERVICE = "registrar", "admin", "demo-service"
+CUSTOMERS_ADMINISTRATOR = "customer"
 LOGINS = {
-    DEMO_LEARNER: "a learner: two letters, one program under way",
+    DEMO_LEARNER: "a learner: two letters, one program under way, a license to activate, four courses,"
+    " a request that was declined",
     REGISTRAR: "staff: programs, letters and what they rest on",
     ADMINISTRATOR: "the administrator: everything",
+    CUSTOMERS_ADMINISTRATOR: "looks after a customer's seats and requests: /customers/harbour-logistics/",
 }
 
 
@@ -50,8 +59,18 @@ def seed_demo(*, at: datetime) -> bool:
     _enroll(everybody.enrolled_in_empty_program, NOT_YET, by=by)
     _work_off_queue(by=by)
     _import_letters(everybody.learners, by=by)
+    publish_texts(by=by)
     _set_status(ProgramStatus.ACTIVE, by=by)
-    _let_sign_in()
+    demo_learner = _let_sign_in()
+    administrator = User.objects.get(username=CUSTOMERS_ADMINISTRATOR)
+    sell_licenses(
+        [learner.username for learner in everybody.learners],
+        administrator=administrator,
+        by=by,
+    )
+    ask_customer(administrator, by=by)
+    sell_courses(demo_learner, by=by)
+    _let_a_service_call()
     return True
 
 
@@ -98,8 +117,9 @@ def _import_letters(learners: Iterable[Learner], *, by: Attribution) -> None:
         raise ConflictError(f"The demo does not fit into this database (letter {place}: {error}).")
 
 
-def _let_sign_in() -> None:
-    learner = User.objects.get(username=DEMO_LEARNER)
+def _let_sign_in() -> User:
+    """Returns the demo's learner."""
+    learner: User = User.objects.get(username=DEMO_LEARNER)
     learner.set_password(PASSWORD)
     learner.save()
     registrar = User.objects.create_user(
@@ -107,3 +127,24 @@ def _let_sign_in() -> None:
     )
     registrar.groups.add(Group.objects.get(name="Registrars"))
     User.objects.create_superuser(ADMINISTRATOR, password=PASSWORD, full_name="Ada Venkataraman")
+    User.objects.create_user(
+        CUSTOMERS_ADMINISTRATOR,
+        f"{CUSTOMERS_ADMINISTRATOR}@harbour-logistics.example",
+        PASSWORD,
+        full_name="Ingrid Castellanos",
+    )
+    return learner
+
+
+def _let_a_service_call() -> None:
+    """A service acts as a user of its own, who cannot sign in, with that user's permissions."""
+    service = User.objects.create_user(SERVICE, full_name="The student information system")
+    service.groups.add(Group.objects.get(name="Registrars"))
+    Application.objects.create(
+        name="Demo: the student information system",
+        user=service,
+        client_id=SERVICE,
+        client_secret=PASSWORD,
+        client_type=Application.CLIENT_CONFIDENTIAL,
+        authorization_grant_type=Application.GRANT_CLIENT_CREDENTIALS,
+    )

@@ -1,7 +1,8 @@
+from io import StringIO
 from typing import Any
 
 from django.conf import settings
-from django.core.management import CommandError, CommandParser
+from django.core.management import CommandError, CommandParser, call_command
 
 from credentials_portal.core.commands import CommandRun, OperatorCommand, Summary
 from credentials_portal.web import demo
@@ -32,6 +33,10 @@ class Command(OperatorCommand):
             )
         if run.dry_run:
             return Summary({"seeded": not demo.is_seeded()})
+        if not demo.is_seeded():
+            # Last night's run: what the demo leaves to be done waits for its visitors, or for the
+            # next night.
+            call_command("expire_subscriptions", "--with-unlink", stdout=StringIO())
         return Summary({"seeded": demo.seed_demo(at=run.at)})
 
 
