@@ -22,11 +22,18 @@ def main() -> None:
     os.environ.setdefault("LOG_LEVEL", "WARNING")
     django.setup()
 
-    from benchmarks import letters
+    from benchmarks import entitlements, expiry, letters, pages, queue, requests, retirement, seats
     from benchmarks.measuring import own_database
 
     with own_database():
         letters.measure(size)
+        pages.measure(size)
+        queue.measure(size)
+        retirement.measure(size)
+        expiry.measure(size)
+        seats.measure(size)
+        entitlements.measure(size)
+        requests.measure(size)
 
 
 if __name__ == "__main__":

@@ -74,10 +74,10 @@ def _measure_plan() -> None:
     run.results.all().delete()
     run.delete()
     with measured("validate_letters --dry-run") as preview:
-        _command("validate_letters", "--dry-run")
+        command("validate_letters", "--dry-run")
     preview.show(count)
     with measured("validate_letters") as plan:
-        _command("validate_letters")
+        command("validate_letters")
     plan.show(store)
 
 
@@ -99,7 +99,7 @@ def _measure_apply() -> None:
     floor.show()
     events = LetterEvent.objects.count()
     with measured("apply_letter_plan") as apply:
-        summary = _command("apply_letter_plan", str(plan.uuid), "--yes-really", "--reason", "why")
+        summary = command("apply_letter_plan", str(plan.uuid), "--yes-really", "--reason", "why")
     apply.show(floor)
     print(f"    {summary['changed']:,} suspended, {LetterEvent.objects.count() - events:,} events")
 
@@ -110,7 +110,7 @@ def _measure_issue(by: Attribution) -> None:
     enroll_in_programs(user_ids=list(enrolled), program=program, by=by)
     _grades([program], failing=0, learners=1_000)
     with measured("issue_letters for 1,000 enrolled (the old system: 13,219 statements)") as issue:
-        summary = _command("issue_letters", "--program", str(program.uuid))
+        summary = command("issue_letters", "--program", str(program.uuid))
     issue.show()
     print(f"    {summary['issued']:,} issued, {summary['pending']:,} held for release")
 
@@ -190,7 +190,7 @@ def _letters(programs: list[Program], by: Attribution) -> None:
             )
 
 
-def _command(*arguments: str) -> dict[str, Any]:
+def command(*arguments: str) -> dict[str, Any]:
     output = io.StringIO()
     call_command(*arguments, "--format", "json", stdout=output)
     summary: dict[str, Any] = json.loads(output.getvalue().splitlines()[-1])
