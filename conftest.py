@@ -19,6 +19,9 @@ def pytest_configure() -> None:
     """
     # Django's own takes half a second of a core for each password and client secret.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    # A disk that stalls for seconds is no finding: what waits for a lock here waits for it.
+    options = settings.DATABASES["default"]["OPTIONS"]
+    options["options"] += " -c lock_timeout=60s -c statement_timeout=5min -c synchronous_commit=off"
     if not devdb.is_wanted():
         return
     try:
@@ -32,16 +35,38 @@ def pytest_configure() -> None:
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    """End sessions that outlive their test, else the test database cannot be dropped.
-
-    A thread of the server that the browser talks to keeps its connection as long as the browser does.
-    """
+    """End sessions that outlive the suite, else the test database cannot be dropped."""
     yield
     with django_db_blocker.unblock():
+        end_other_sessions()
+
+
+@pytest.fixture(autouse=True)
+def sole_session(request: pytest.FixtureRequest) -> Iterator[None]:
+    """End sessions that outlive their test before its tables are emptied: one may hold a lock on them.
+
+    A thread of the server that the browser talks to may still be at work on what the browser left.
+    """
+    marker = request.node.get_closest_marker("django_db")
+    is_transactional = {"transactional_db", "live_server"}.intersection(request.fixturenames) or (
+        marker and marker.kwargs.get("transaction")
+    )
+    if not is_transactional:
+        yield
+        return
+    # What is asked for here empties the tables after what follows the yield.
+    request.getfixturevalue("transactional_db")
+    yield
+    end_other_sessions()
+
+
+def end_other_sessions() -> None:
+    if connection.connection and not connection.is_usable():
         # A test may have ended this very session at the server.
         connection.close()
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-            )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            " AND backend_type = 'client backend'"
+        )

