@@ -382,6 +382,22 @@ LETTER_SUSPENSION_GRACE = timedelta(hours=env.int("LETTER_SUSPENSION_GRACE_HOURS
 # How many letters of one program the machine may issue, or suspend, within 24 hours.
 LETTER_BREAKER_LIMIT = env.int("LETTER_BREAKER_LIMIT", 50)
 
+# --- Program records -------------------------------------------------------------------------
+# The learner record front end of Open edX; without it the portal shows its own pages.
+LEARNER_RECORD_MFE_RECORDS_PAGE_URL = env.str("LEARNER_RECORD_MFE_RECORDS_PAGE_URL", "")
+RECORDS_HELP_URL = env.str("RECORDS_HELP_URL", "")
+# How often a learner, or staff for one, may send records, and how often make links.
+RECORDS_RATE_LIMIT = env.str("RECORDS_RATE_LIMIT", "15/min")
+# How many requests for credit a learner may make within 30 days.
+CREDIT_REQUESTS_PER_MONTH = env.int("CREDIT_REQUESTS_PER_MONTH", 20)
+# From whom an institution gets mail; empty: no-reply at the portal's own host.
+PARTNER_FROM_ADDRESS = env.str("PARTNER_FROM_ADDRESS", "")
+# The account of the LMS that tells of changed usernames.
+USERNAME_REPLACEMENT_WORKER = env.str("USERNAME_REPLACEMENT_WORKER", "")
+# The Discovery service that `copy_catalog` reads.
+CATALOG_BASE_URL = env.str("CATALOG_BASE_URL", "")
+CATALOG_TIMEOUT_SECONDS = env.float("CATALOG_TIMEOUT_SECONDS", 30.0)
+
 # --- Entitlements ----------------------------------------------------------------------------
 # Without an order service refunds are opened here, and staff pay them by hand.
 ORDERS_BASE_URL = env.str("ORDERS_BASE_URL", "")

@@ -10,6 +10,12 @@ register.holds_personal(
         "replaced by *** on the person's own certificates, elsewhere erased by name"
     ),
     programs__ProgramRequirementsVersion__note="erased by name",
+    programs__UserCreditPathway__on_behalf_reason=(
+        "replaced by *** on the person's own requests, elsewhere erased by name"
+    ),
+    programs__UserCreditPathway__answer_note=(
+        "replaced by *** on the person's own requests, elsewhere erased by name"
+    ),
 )
 register.holds_nothing_personal(
     programs__Organization__key=CATALOG,
@@ -24,6 +30,16 @@ register.holds_nothing_personal(
     programs__RequirementGroup__title=CATALOG,
     programs__ProgramCertificateConfiguration__title=CATALOG,
     programs__ProgramCertificateConfiguration__language="a code of a language",
+    programs__Pathway__name=CATALOG,
+    programs__Pathway__org_name=CATALOG,
+    programs__Pathway__contact_name="whom an institution names to be written to",
+    programs__Pathway__email="an institution's address",
+    programs__Pathway__consent_text="an institution's words",
+    programs__UserCreditPathway__consent_text="an institution's words",
+    programs__UserCreditPathway__record_fingerprint="a checksum",
+    programs__UserCreditPathway__failure="a code",
+    programs__CourseCertificate__attributes=LMS_WORD,
+    programs__ProgramCertificate__attributes=LMS_WORD,
     programs__CourseEnrollment__certificate_status=LMS_WORD,
     programs__CourseGrade__letter_grade="a grade, such as B+",
 )

@@ -26,6 +26,16 @@ class ProgramFact:
 
 
 @dataclass(frozen=True)
+class CreditRequestFact:
+    """A learner's request to an institution, by the id of its row."""
+
+    request_id: int
+    user_id: int
+    pathway_id: int
+    program_id: int
+
+
+@dataclass(frozen=True)
 class ProgramChange:
     program_id: int
 
@@ -53,3 +63,7 @@ was to. Items: `ProgramChange`."""
 
 course_enrollment_changed = Signal()
 """Enrollments in runs began, ended or changed mode. Items: `RunFact`."""
+
+credit_requested = Signal()
+"""A learner, or staff for one, asked an institution for credit; not when the same request came twice
+within two minutes, nor for imported rows. Items: `CreditRequestFact`."""

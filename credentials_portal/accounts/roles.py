@@ -13,6 +13,7 @@ ROLES: dict[str, tuple[str, ...]] = {
     # Own the catalog, the requirements, the letters, and how long entitlements last.
     "Registrars": (
         *("programs.view_*", "programs.add_*", "programs.change_*", "programs.delete_coursegrade"),
+        *("programs.delete_pathwayprogram", "programs.request_credit_for_learner"),
         *("letters.view_*", "letters.change_*", "letters.add_programlettertemplate"),
         "letters.add_programletterconfiguration",
         *("letters.add_lettersignatory", "letters.delete_lettersignatory"),

@@ -15,6 +15,8 @@ from programs.models.certificates import (
     ProgramCertificateConfiguration,
 )
 from programs.models.learners import CourseEnrollment, CourseGrade, ProgramEnrollment
+from programs.models.pathways import Pathway, PathwayProgram, UserCreditPathway
+from programs.models.records import SharedProgramRecord, SharedRecordViewCount
 from programs.models.requirements import (
     ProgramRequirementsVersion,
     RequirementCourse,
@@ -31,6 +33,8 @@ __all__ = [
     "CourseOwner",
     "CourseRun",
     "Organization",
+    "Pathway",
+    "PathwayProgram",
     "Program",
     "ProgramAuthor",
     "ProgramCertificate",
@@ -40,4 +44,7 @@ __all__ = [
     "ProgramRequirementsVersion",
     "RequirementCourse",
     "RequirementGroup",
+    "SharedProgramRecord",
+    "SharedRecordViewCount",
+    "UserCreditPathway",
 ]

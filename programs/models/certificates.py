@@ -62,7 +62,10 @@ class ProgramCertificateConfiguration(TimeStampedModel):
 
 
 class CourseCertificate(TimeStampedModel):
-    """A learner's certificate for a run. A revoked one voids that run's grade."""
+    """A learner's certificate for a run. A revoked one voids that run's grade.
+
+    `attributes` is a list of {"name", "value"} that the LMS keeps with it, each name once.
+    """
 
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
     user = models.ForeignKey(
@@ -78,6 +81,8 @@ class CourseCertificate(TimeStampedModel):
     )
     awarded_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True, blank=True)
+    date_override = models.DateTimeField(_("date shown instead"), null=True, blank=True)
+    attributes = models.JSONField(default=list, blank=True)
 
     history = history_records()
 
@@ -113,6 +118,7 @@ class ProgramCertificate(TimeStampedModel):
         _("why it was revoked"), max_length=16, choices=RevocationKind.choices, blank=True
     )
     revocation_reason = models.TextField(_("reason of revocation"), blank=True)
+    attributes = models.JSONField(default=list, blank=True)
 
     history = history_records()
 

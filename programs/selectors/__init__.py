@@ -41,6 +41,13 @@ from programs.selectors.offers import (
     run_offer,
     run_offers,
 )
+from programs.selectors.records import (
+    ListedRecord,
+    ProgramRecord,
+    RecordRow,
+    record_of,
+    records_of_learner,
+)
 from programs.sql import (
     CORE_COURSE,
     ELECTIVE_SET,
@@ -62,7 +69,10 @@ __all__ = [
     "Completion",
     "CourseWords",
     "Enrolled",
+    "ListedRecord",
     "ProgramProgress",
+    "ProgramRecord",
+    "RecordRow",
     "Requirement",
     "RunOffer",
     "VersionsOverTime",
@@ -84,6 +94,8 @@ __all__ = [
     "programs_including_runs",
     "programs_of_learner",
     "programs_with_requirements",
+    "record_of",
+    "records_of_learner",
     "requirement_versions",
     "revoked_program_certificates",
     "run_keys",

@@ -6,12 +6,22 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from factory.declarations import LazyAttribute, Sequence, SubFactory, Trait
+from factory.declarations import LazyAttribute, SelfAttribute, Sequence, SubFactory, Trait
 from factory.django import DjangoModelFactory
 
 from credentials_portal.accounts.models import User
 from credentials_portal.core.history import Attribution
-from programs.enums import CertificateSource, CertificateStatus, RevocationKind
+from programs.enums import (
+    CertificateSource,
+    CertificateStatus,
+    CreditRequestSource,
+    CreditRequestStatus,
+    PathwayStatus,
+    PathwayType,
+    RevocationKind,
+    ShareEnd,
+    ShareKind,
+)
 from programs.models import (
     Course,
     CourseCertificate,
@@ -19,9 +29,12 @@ from programs.models import (
     CourseGrade,
     CourseRun,
     Organization,
+    Pathway,
     Program,
     ProgramCertificate,
     ProgramEnrollment,
+    SharedProgramRecord,
+    UserCreditPathway,
 )
 from programs.services import RequiredGroup, define_requirements, include_runs
 
@@ -145,6 +158,74 @@ class ProgramCertificateFactory(DjangoModelFactory[ProgramCertificate]):
     program = SubFactory(ProgramFactory)
     source = CertificateSource.COMPUTED
     awarded_at = RUN_ENDS
+
+
+class PathwayFactory(DjangoModelFactory[Pathway]):
+    """A published credit pathway of no program: `pathway_of` links it."""
+
+    class Meta:
+        model = Pathway
+
+    class Params:
+        industry = Trait(pathway_type=PathwayType.INDUSTRY)
+        retired = Trait(status=PathwayStatus.RETIRED)
+        unpublished = Trait(status=PathwayStatus.UNPUBLISHED)
+
+    name = Sequence(lambda number: f"Pathway {number}")
+    org_name = LazyAttribute(lambda pathway: f"Institution of {pathway.name}")
+    email = LazyAttribute(
+        lambda pathway: f"{pathway.name.lower().replace(' ', '-')}@institution.example"
+    )
+
+
+class SharedRecordFactory(DjangoModelFactory[SharedProgramRecord]):
+    """A learner's own link."""
+
+    class Meta:
+        model = SharedProgramRecord
+
+    class Params:
+        of_request = Trait(kind=ShareKind.CREDIT_REQUEST, show_email=True, show_username=True)
+        revoked = Trait(revoked_at=AT, end=ShareEnd.REVOKED)
+
+    user = SubFactory(LearnerFactory)
+    program = SubFactory(ProgramFactory)
+
+
+class CreditRequestFactory(DjangoModelFactory[UserCreditPathway]):
+    """A request that was sent, with its link."""
+
+    class Meta:
+        model = UserCreditPathway
+
+    class Params:
+        queued = Trait(status=CreditRequestStatus.QUEUED, sent_at=None)
+        failed = Trait(status=CreditRequestStatus.FAILED, sent_at=None, failure="smtp_550")
+        legacy = Trait(
+            source=CreditRequestSource.IMPORT, program=None, shared_record=None, was_completed=None
+        )
+
+    user = SubFactory(LearnerFactory)
+    program = SubFactory(ProgramFactory)
+    pathway = SubFactory(PathwayFactory)
+    shared_record = SubFactory(
+        SharedRecordFactory,
+        of_request=True,
+        user=SelfAttribute("..user"),
+        program=SelfAttribute("..program"),
+    )
+    source = CreditRequestSource.WEB
+    status = CreditRequestStatus.SENT
+    requested_at = AT
+    sent_at = AT
+    was_completed = False
+
+
+def pathway_of(*programs: Program, **fields: Any) -> Pathway:
+    """A pathway that takes these programs."""
+    pathway = PathwayFactory.create(**fields)
+    pathway.programs.set(programs)
+    return pathway
 
 
 def program_requiring(

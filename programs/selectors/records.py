@@ -1,0 +1,310 @@
+"""The program record: what a learner has earned in a program, as an institution reads it.
+
+One computation for the page, the JSON, the CSV, the mails and the fingerprint; always live.
+"""
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db import connection
+from django.db.models import F, FilteredRelation, OuterRef, Q
+
+from credentials_portal.core.errors import NotFoundError
+from programs.enums import CertificateSource, CertificateStatus, ProgramStatus, RowReason
+from programs.models import Program, ProgramAuthor
+from programs.sql import program_list_rows, program_record_runs
+
+NAMES_BETWEEN = ", "
+
+
+@dataclass(frozen=True)
+class RecordRow:
+    """One course of a record, with its best awarded run; where it does not count, why.
+
+    `percent_grade` is a fraction. `reason_until` is when a certificate becomes available.
+    """
+
+    name: str
+    school: str
+    course_key: str
+    run_key: str = ""
+    attempts: int | None = None
+    issued_at: datetime | None = None
+    percent_grade: Decimal | None = None
+    letter_grade: str = ""
+    reason: RowReason | None = None
+    reason_until: datetime | None = None
+
+    @property
+    def is_earned(self) -> bool:
+        return self.issued_at is not None
+
+    @property
+    def has_grade(self) -> bool:
+        return self.attempts is not None
+
+
+@dataclass(frozen=True)
+class ProgramRecord:
+    """A learner's record in `program` at an instant.
+
+    `is_completed`: a program certificate is awarded and visible. `certificate_uuid` and
+    `completed_at` tell of that one. `last_updated` is `at` where the record holds nothing.
+    """
+
+    user_id: int
+    program: Program
+    school: str
+    rows: tuple[RecordRow, ...]
+    is_completed: bool
+    completed_at: datetime | None
+    last_updated: datetime
+
+    @property
+    def is_empty(self) -> bool:
+        """No course has a grade that counts: the older service's word."""
+        return not any(row.has_grade for row in self.rows)
+
+    @property
+    def earned(self) -> int:
+        return sum(row.is_earned for row in self.rows)
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes with what the record says, not with when it is read or what courses are called."""
+        said = [
+            [
+                row.course_key,
+                row.run_key,
+                row.attempts,
+                row.issued_at and row.issued_at.timestamp(),
+                None if row.percent_grade is None else str(row.percent_grade.normalize()),
+                row.letter_grade,
+            ]
+            for row in self.rows
+        ]
+        text = json.dumps([str(self.program.uuid), self.is_completed, said])
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class ListedRecord:
+    """A program in which a learner has earned a course certificate that is visible."""
+
+    program_id: int
+    uuid: UUID
+    title: str
+    school: str
+    is_completed: bool
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """A learner's result in a run, included or not, as the SQL tells it."""
+
+    course_key: str
+    course_title: str
+    school: str
+    run_key: str
+    title_override: str
+    is_included: bool
+    status: str | None
+    awarded_at: datetime | None
+    date_override: datetime | None
+    available_at: datetime | None
+    percent_grade: Decimal | None
+    letter_grade: str | None
+    is_verified: bool | None
+    is_passed: bool | None
+    grade_modified_at: datetime | None
+
+    @property
+    def has_certificate(self) -> bool:
+        return self.status is not None
+
+    @property
+    def visible_from(self) -> datetime:
+        """When learners see the certificate; an override does not move it."""
+        visible_from = self.available_at or self.awarded_at
+        assert visible_from  # noqa: S101 - asked only where there is a certificate
+        return visible_from
+
+    def is_visible(self, at: datetime) -> bool:
+        return self.has_certificate and (self.available_at is None or self.available_at <= at)
+
+    def is_awarded(self, at: datetime) -> bool:
+        return self.status == CertificateStatus.AWARDED and self.is_visible(at)
+
+    @property
+    def issued_at(self) -> datetime:
+        return self.date_override or self.visible_from
+
+    @property
+    def has_verified_grade(self) -> bool:
+        return bool(self.is_verified)
+
+    @property
+    def title(self) -> str:
+        return self.title_override or self.course_title or self.course_key
+
+
+def record_of(*, user_id: int, program_uuid: UUID, at: datetime) -> ProgramRecord:
+    """The learner's record in this program: two statements. Raises `NotFoundError`."""
+    authors = ProgramAuthor.objects.filter(program=OuterRef("pk")).order_by("position", "pk")
+    program = (
+        Program.objects.filter(uuid=program_uuid)
+        .annotate(
+            school_names=ArraySubquery(authors.values("organization__name")),
+            theirs=FilteredRelation("certificates", condition=Q(certificates__user_id=user_id)),
+            certificate_status=F("theirs__status"),
+            certificate_source=F("theirs__source"),
+            certificate_awarded_at=F("theirs__awarded_at"),
+        )
+        .first()
+    )
+    if program is None:
+        raise NotFoundError("There is no such program.")
+    attempts = _attempts(user_id=user_id, program_id=program.pk)
+    completed_at = _completed_at(program, attempts, at)
+    rows = tuple(_rows(attempts, at))
+    return ProgramRecord(
+        user_id=user_id,
+        program=program,
+        school=NAMES_BETWEEN.join(program.school_names),
+        rows=rows,
+        is_completed=completed_at is not None,
+        completed_at=completed_at,
+        last_updated=max(_updates(attempts, at), default=at),
+    )
+
+
+def records_of_learner(*, user_id: int, at: datetime) -> list[ListedRecord]:
+    """Active and retired programs with an earned course, by title: one statement."""
+    listed = program_list_rows(
+        user_id=user_id, at=at, statuses=[ProgramStatus.ACTIVE, ProgramStatus.RETIRED]
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(listed.sql, listed.params)
+        return [
+            ListedRecord(
+                program_id=program_id,
+                uuid=uuid,
+                title=title,
+                school=NAMES_BETWEEN.join(school_names),
+                is_completed=is_completed,
+            )
+            for program_id, uuid, title, school_names, is_completed in cursor.fetchall()
+        ]
+
+
+def _attempts(*, user_id: int, program_id: int) -> list[_Attempt]:
+    """Every included run in its order, then runs of the same courses that are not included."""
+    runs = program_record_runs(user_id=user_id, program_id=program_id)
+    with connection.cursor() as cursor:
+        cursor.execute(runs.sql, runs.params)
+        return [
+            _Attempt(course_key, course_title, NAMES_BETWEEN.join(owners), *rest)
+            for course_key, course_title, owners, *rest in cursor.fetchall()
+        ]
+
+
+def _completed_at(program: Any, attempts: Iterable[_Attempt], at: datetime) -> datetime | None:
+    """When the program certificate was awarded; None: there is none, or nobody sees it yet.
+
+    It is seen from when the last of the learner's course certificates in the program is. Where
+    there is none of those, only one that the portal computed is seen: others wait for them.
+    """
+    if program.certificate_status != CertificateStatus.AWARDED:
+        return None
+    dates = [one.visible_from for one in attempts if one.is_included and one.has_certificate]
+    if not dates and program.certificate_source != CertificateSource.COMPUTED:
+        return None
+    if max(dates, default=program.certificate_awarded_at) > at:
+        return None
+    return program.certificate_awarded_at  # type: ignore[no-any-return]  # annotated
+
+
+def _updates(attempts: Iterable[_Attempt], at: datetime) -> Iterable[datetime]:
+    for one in attempts:
+        if one.is_included and one.is_visible(at):
+            yield one.visible_from
+            if one.has_verified_grade and one.grade_modified_at:
+                yield one.grade_modified_at
+
+
+def _rows(attempts: Iterable[_Attempt], at: datetime) -> Iterable[RecordRow]:
+    """One row for each course, where its first included run stands."""
+    by_course: defaultdict[str, list[_Attempt]] = defaultdict(list)
+    for attempt in attempts:
+        by_course[attempt.course_key].append(attempt)
+    for of_course in by_course.values():
+        yield _row(of_course, at)
+
+
+def _row(of_course: list[_Attempt], at: datetime) -> RecordRow:
+    included = [one for one in of_course if one.is_included]
+    awarded = [one for one in included if one.is_awarded(at)]
+    best = max(awarded, key=_rank, default=None)
+    if best is None:
+        first = included[0]
+        reason, until = _reason(of_course, at)
+        return RecordRow(
+            first.title, first.school, first.course_key, reason=reason, reason_until=until
+        )
+    counted = [one for one in included if one.has_verified_grade and one.is_visible(at)]
+    with_grade = best.has_verified_grade
+    return RecordRow(
+        name=best.title,
+        school=best.school,
+        course_key=best.course_key,
+        run_key=best.run_key,
+        attempts=len(counted) if with_grade else None,
+        issued_at=best.issued_at,
+        percent_grade=best.percent_grade if with_grade else None,
+        letter_grade=(best.letter_grade or "") if with_grade else "",
+    )
+
+
+def _rank(awarded: _Attempt) -> tuple[bool, bool, Decimal, datetime]:
+    """By grade, the latest first among equals; without a grade last."""
+    percent = awarded.percent_grade
+    return (
+        awarded.has_verified_grade,
+        percent is not None,
+        percent if percent is not None else Decimal(0),
+        awarded.issued_at,
+    )
+
+
+def _reason(of_course: list[_Attempt], at: datetime) -> tuple[RowReason, datetime | None]:
+    """Why nothing of a course counts: what is nearest to counting first."""
+    included = [one for one in of_course if one.is_included]
+    awaited = [
+        one.visible_from
+        for one in included
+        if one.status == CertificateStatus.AWARDED and not one.is_visible(at)
+    ]
+    if awaited:
+        return RowReason.NOT_AVAILABLE_UNTIL, min(awaited)
+    if any(one.status == CertificateStatus.REVOKED for one in included):
+        return RowReason.REVOKED, None
+    graded = [one for one in included if one.has_verified_grade]
+    if any(one.is_passed for one in graded):
+        return RowReason.NO_CERTIFICATE, None
+    if any(_counts_elsewhere(one, at) for one in of_course if not one.is_included):
+        return RowReason.EXCLUDED_RUN, None
+    if any(one.is_verified is False for one in included):
+        return RowReason.UNVERIFIED, None
+    return (RowReason.NOT_PASSED if graded else RowReason.NO_GRADE), None
+
+
+def _counts_elsewhere(excluded: _Attempt, at: datetime) -> bool:
+    return excluded.is_awarded(at) or bool(excluded.has_verified_grade and excluded.is_passed)
