@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.core.cache import cache
@@ -7,7 +9,7 @@ from pytest_django import Settings
 from rest_framework.exceptions import Throttled
 
 from credentials_portal.accounts.models import User
-from credentials_portal.api.throttling import client_address, limit_page
+from credentials_portal.api.throttling import client_address, limit_page, limit_person
 
 pytestmark = pytest.mark.django_db
 
@@ -51,6 +53,53 @@ def test_signed_in_people_are_not_counted() -> None:
     person = User.objects.create_user("ada")
 
     assert [visit(user=person).content for _ in range(5)] == [b"here"] * 5
+
+
+@limit_person(scope="test_send")
+def send(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("sent")
+
+
+@limit_person(scope="test_share")
+def share(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("shared")
+
+
+def act(page: Any, user: User | AnonymousUser, method: str = "POST") -> bytes:
+    request = RequestFactory().generic(method, "/")
+    request.user = user
+    content: bytes = page(request).content
+    return content
+
+
+def test_a_person_is_refused_beyond_the_rate_of_the_setting(settings: Settings) -> None:
+    settings.RECORDS_RATE_LIMIT = "2/hour"
+    person = User.objects.create_user("ada", is_staff=True, is_superuser=True)
+    act(send, person)
+    act(send, person)
+
+    with pytest.raises(Throttled) as refusal:
+        act(send, person)
+
+    assert 0 < refusal.value.wait <= 3600  # type: ignore[attr-defined]  # missing in stubs
+
+
+def test_each_person_and_each_scope_counts_apart(settings: Settings) -> None:
+    settings.RECORDS_RATE_LIMIT = "1/hour"
+    ada, bob = User.objects.create_user("ada"), User.objects.create_user("bob")
+    act(send, ada)
+
+    assert act(send, bob) == b"sent"
+    assert act(share, ada) == b"shared"
+
+
+def test_looking_counts_for_nothing_and_neither_do_strangers(settings: Settings) -> None:
+    settings.RECORDS_RATE_LIMIT = "1/hour"
+    ada = User.objects.create_user("ada")
+
+    assert [act(send, ada, "GET") for _ in range(3)] == [b"sent"] * 3
+    assert [act(send, AnonymousUser()) for _ in range(3)] == [b"sent"] * 3
+    assert act(send, ada) == b"sent"
 
 
 @pytest.mark.parametrize(
