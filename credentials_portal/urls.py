@@ -9,6 +9,7 @@ urlpatterns = [
     path("", include("entitlements.urls")),
     path("", include("letters.urls")),
     path("", include("programs.urls")),
+    path("", include("programs.api.urls")),
     path("api/entitlements/v1/", include("entitlements.api.urls")),
     path("api/v1/", include("licenses.api.urls")),
     path("api/v1/", include("subsidy_requests.api.urls")),
