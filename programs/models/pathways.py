@@ -16,11 +16,23 @@ from programs.enums import (
     CreditRequestStatus,
     PathwayStatus,
     PathwayType,
+    ProgramStatus,
 )
 from programs.models.catalog import Program
 from programs.models.records import SharedProgramRecord
 
 MAX_NOTE = 2_000
+
+
+class PathwayQuerySet(models.QuerySet["Pathway"]):
+    def taking_requests_about(self, program_id: int) -> "PathwayQuerySet":
+        """Published credit pathways with an address that take this active or retired program."""
+        return self.filter(
+            pathway_type=PathwayType.CREDIT,
+            status=PathwayStatus.PUBLISHED,
+            links__program_id=program_id,
+            links__program__status__in=[ProgramStatus.ACTIVE, ProgramStatus.RETIRED],
+        ).exclude(email="")
 
 
 class Pathway(TimeStampedModel):
@@ -55,6 +67,8 @@ class Pathway(TimeStampedModel):
     )
 
     history = history_records()
+
+    objects = PathwayQuerySet.as_manager()
 
     class Meta:
         ordering = ["name", "pk"]
