@@ -97,5 +97,6 @@ class RowReason(TextChoices):
     EXCLUDED_RUN = "excluded_run", _("it was taken in a run that the program does not include")
     UNVERIFIED = "unverified", _("its grade is not verified")
     NO_CERTIFICATE = "no_certificate", _("it was passed, but no certificate was awarded")
+    NOT_FINAL = "not_final", _("its grade is not final yet")
     NOT_PASSED = "not_passed", _("it was not passed")
     NO_GRADE = "no_grade", _("there is no grade")

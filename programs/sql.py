@@ -274,13 +274,14 @@ def enrollment_facts(enrollments: Fragment) -> Fragment:
     )
 
 
-def program_record_runs(*, user_id: int, program_id: int) -> Fragment:
+def program_record_runs(*, user_id: int, program_id: int, at: datetime) -> Fragment:
     """A learner's results in the included runs, in their order, then in other runs of the courses.
 
     Columns: `course_key`, `course_title`, `owners` (names), `run_key`, `title_override`,
     `is_included`; of the certificate `status`, `awarded_at`, `date_override`, `available_at`; of
-    the grade `percent_grade`, `letter_grade`, `verified`, `passed`, `modified`. Runs that are not
-    included stand here only where the learner has a result in them.
+    the grade `percent_grade`, `letter_grade`, `verified`, `passed`, `is_final` (the source says
+    so, or the run has ended), `modified`. Runs that are not included stand here only where the
+    learner has a result in them.
     """
     return Fragment(
         """
@@ -316,7 +317,7 @@ def program_record_runs(*, user_id: int, program_id: int) -> Fragment:
                certificate.status, certificate.awarded_at, certificate.date_override,
                configuration.certificate_available_date,
                grade.percent_grade, grade.letter_grade, grade.verified, grade.passed,
-               grade.modified
+               grade.is_final OR (run.end_date <= %s) IS TRUE, grade.modified
         FROM shown
         JOIN programs_courserun AS run ON run.id = shown.run_id
         JOIN programs_course AS course ON course.id = shown.course_id
@@ -329,7 +330,7 @@ def program_record_runs(*, user_id: int, program_id: int) -> Fragment:
           ON grade.course_run_id = run.id AND grade.user_id = %s
         ORDER BY shown.is_included DESC, shown.position, shown.include_id
         """,
-        (program_id, user_id, user_id, user_id, user_id),
+        (program_id, user_id, user_id, at, user_id, user_id),
     )
 
 

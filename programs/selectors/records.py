@@ -79,18 +79,19 @@ class ProgramRecord:
 
     @property
     def fingerprint(self) -> str:
-        """Changes with what the record says, not with when it is read or what courses are called."""
-        said = [
-            [
+        """Changes with what the record says: not with when it is read, what its courses are called
+        or in what order they stand."""
+        said = sorted(
+            (
                 row.course_key,
                 row.run_key,
                 row.attempts,
                 row.issued_at and row.issued_at.timestamp(),
                 None if row.percent_grade is None else str(row.percent_grade.normalize()),
                 row.letter_grade,
-            ]
+            )
             for row in self.rows
-        ]
+        )
         text = json.dumps([str(self.program.uuid), self.is_completed, said])
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -124,6 +125,7 @@ class _Attempt:
     letter_grade: str | None
     is_verified: bool | None
     is_passed: bool | None
+    is_final: bool | None
     grade_modified_at: datetime | None
 
     @property
@@ -172,7 +174,7 @@ def record_of(*, user_id: int, program_uuid: UUID, at: datetime) -> ProgramRecor
     )
     if program is None:
         raise NotFoundError("There is no such program.")
-    attempts = _attempts(user_id=user_id, program_id=program.pk)
+    attempts = _attempts(user_id=user_id, program_id=program.pk, at=at)
     completed_at = _completed_at(program, attempts, at)
     rows = tuple(_rows(attempts, at))
     return ProgramRecord(
@@ -205,9 +207,9 @@ def records_of_learner(*, user_id: int, at: datetime) -> list[ListedRecord]:
         ]
 
 
-def _attempts(*, user_id: int, program_id: int) -> list[_Attempt]:
+def _attempts(*, user_id: int, program_id: int, at: datetime) -> list[_Attempt]:
     """Every included run in its order, then runs of the same courses that are not included."""
-    runs = program_record_runs(user_id=user_id, program_id=program_id)
+    runs = program_record_runs(user_id=user_id, program_id=program_id, at=at)
     with connection.cursor() as cursor:
         cursor.execute(runs.sql, runs.params)
         return [
@@ -294,17 +296,30 @@ def _reason(of_course: list[_Attempt], at: datetime) -> tuple[RowReason, datetim
     ]
     if awaited:
         return RowReason.NOT_AVAILABLE_UNTIL, min(awaited)
+    graded = [one for one in included if one.has_verified_grade and not one.has_certificate]
+    if any(one.is_passed and one.is_final for one in graded):
+        return RowReason.NO_CERTIFICATE, None
+    if any(not one.is_final for one in graded):
+        return RowReason.NOT_FINAL, None
     if any(one.status == CertificateStatus.REVOKED for one in included):
         return RowReason.REVOKED, None
-    graded = [one for one in included if one.has_verified_grade]
-    if any(one.is_passed for one in graded):
-        return RowReason.NO_CERTIFICATE, None
+    return _reason_without_certificate(of_course, at), None
+
+
+def _reason_without_certificate(of_course: list[_Attempt], at: datetime) -> RowReason:
+    """The same, where all verified grades of included runs are final and none passes."""
+    included = [one for one in of_course if one.is_included]
     if any(_counts_elsewhere(one, at) for one in of_course if not one.is_included):
-        return RowReason.EXCLUDED_RUN, None
+        return RowReason.EXCLUDED_RUN
     if any(one.is_verified is False for one in included):
-        return RowReason.UNVERIFIED, None
-    return (RowReason.NOT_PASSED if graded else RowReason.NO_GRADE), None
+        return RowReason.UNVERIFIED
+    if any(one.has_verified_grade for one in included):
+        return RowReason.NOT_PASSED
+    return RowReason.NO_GRADE
 
 
 def _counts_elsewhere(excluded: _Attempt, at: datetime) -> bool:
-    return excluded.is_awarded(at) or bool(excluded.has_verified_grade and excluded.is_passed)
+    """Whether a run that is not included would count, or nearly, if it were."""
+    if excluded.has_certificate:
+        return excluded.is_awarded(at)
+    return bool(excluded.has_verified_grade and excluded.is_passed and excluded.is_final)
