@@ -1,0 +1,135 @@
+"""A program record in the words of the older service: what its JSON and its CSV say."""
+
+import csv
+import io
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from django.conf import settings
+from django.utils.text import slugify
+
+from credentials_portal.accounts.models import User
+from credentials_portal.core.report import csv_cell
+from programs.models import SharedProgramRecord
+from programs.selectors.credit import OfferedPathway
+from programs.selectors.records import ProgramRecord, RecordRow
+
+WITHOUT_LETTER = "N/A"
+COLUMNS = (
+    *("name", "school", "attempts", "course_id"),
+    *("issue_date", "percent_grade", "letter_grade"),
+)
+LONGEST_NAME = 100
+
+
+class ShownLearner(NamedTuple):
+    """Of a learner what a reader of the record is to see; empty: nothing."""
+
+    full_name: str
+    username: str = ""
+    email: str = ""
+
+    @classmethod
+    def in_full(cls, user: User) -> "ShownLearner":
+        return cls(user.get_full_name(), user.username, user.email)
+
+    @classmethod
+    def behind(cls, link: SharedProgramRecord) -> "ShownLearner":
+        """What the link shows: the name, and what the learner chose to show with it."""
+        return cls(
+            link.user.get_full_name(),
+            link.user.username if link.show_username else "",
+            link.user.email if link.show_email else "",
+        )
+
+
+class RecordFile(NamedTuple):
+    name: str
+    content: str
+
+
+def record_in_words(
+    record: ProgramRecord,
+    learner: ShownLearner,
+    *,
+    pathways: Iterable[OfferedPathway] = (),
+    shared_uuid: str | None = None,
+) -> dict[str, Any]:
+    """The record as its clients read it in JSON."""
+    program = record.program
+    return {
+        "learner": learner._asdict(),
+        "program": {
+            "name": program.title,
+            "type": slugify(program.type),
+            "type_name": program.type,
+            "completed": record.is_completed,
+            "empty": record.is_empty,
+            "last_updated": _instant(record.last_updated),
+            "school": record.school,
+        },
+        "platform_name": settings.PLATFORM_NAME,
+        "grades": [_with_reason(row) for row in record.rows],
+        "pathways": [
+            {
+                "name": offered.name,
+                "id": offered.id,
+                "status": offered.status,
+                "is_active": True,
+                "pathway_type": offered.pathway.pathway_type,
+            }
+            for offered in pathways
+        ],
+        "shared_program_record_uuid": shared_uuid,
+    }
+
+
+def record_csv(record: ProgramRecord, learner: ShownLearner) -> RecordFile:
+    """The record as a table below eight lines of what it is about; safe in a spreadsheet.
+
+    The file is named after the program: a name may be seen where the file is not.
+    """
+    lines: list[list[Any]] = [
+        ["Program Name", record.program.title],
+        ["Program Type", record.program.type],
+        ["Platform Provider", settings.PLATFORM_NAME],
+        ["Authoring Organization(s)", record.school],
+        ["Learner Name", learner.full_name],
+        ["Username", learner.username],
+        ["Email", learner.email],
+        [""],
+        list(COLUMNS),
+        *([told[name] for name in COLUMNS] for told in map(_row, record.rows)),
+    ]
+    file = io.StringIO()
+    csv.writer(file, quoting=csv.QUOTE_ALL).writerows(map(csv_cell, line) for line in lines)
+    title = re.sub(r"\W+", "_", record.program.title.lower())[:LONGEST_NAME].strip("_")
+    return RecordFile(f"{title or 'program'}_grades.csv", file.getvalue())
+
+
+def _row(row: RecordRow) -> dict[str, Any]:
+    return {
+        "name": row.name,
+        "school": row.school,
+        "attempts": row.attempts if row.has_grade else "",
+        "course_id": row.run_key,
+        "issue_date": _instant(row.issued_at),
+        "percent_grade": "" if row.percent_grade is None else float(row.percent_grade),
+        "letter_grade": (row.letter_grade or WITHOUT_LETTER) if row.has_grade else "",
+    }
+
+
+def _with_reason(row: RecordRow) -> dict[str, Any]:
+    """With why the course does not count, where it does not: keys that old clients ignore."""
+    told = _row(row)
+    if row.reason:
+        told["reason"] = row.reason.value
+    if row.reason_until:
+        told["reason_until"] = _instant(row.reason_until)
+    return told
+
+
+def _instant(at: datetime | None) -> str:
+    return at.astimezone(UTC).isoformat() if at else ""
