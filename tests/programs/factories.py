@@ -25,6 +25,7 @@ from programs.enums import (
 from programs.models import (
     Course,
     CourseCertificate,
+    CourseCertificateConfiguration,
     CourseEnrollment,
     CourseGrade,
     CourseRun,
@@ -126,6 +127,17 @@ class GradeFactory(DjangoModelFactory[CourseGrade]):
     percent_grade = Decimal("0.8")
     passed = True
     is_final = True
+
+
+class CourseCertificateConfigurationFactory(DjangoModelFactory[CourseCertificateConfiguration]):
+    """A run's certificates, seen by learners at once."""
+
+    class Meta:
+        model = CourseCertificateConfiguration
+
+    course_run = SubFactory(CourseRunFactory)
+    certificate_type = "verified"
+    is_active = True
 
 
 class CourseCertificateFactory(DjangoModelFactory[CourseCertificate]):
