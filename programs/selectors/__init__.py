@@ -156,10 +156,10 @@ def completion_of(
         """,  # noqa: S608 - composed of constants; every value is a parameter
         (user_id, program_id, version_id, *versions.params, program_id),
     )
-    return _completions(subject, at=at)[0]
+    return judge_subjects(subject, at=at)[0]
 
 
-def _completions(subjects: Fragment, *, at: datetime) -> list[Completion]:
+def judge_subjects(subjects: Fragment, *, at: datetime) -> list[Completion]:
     """Judge all subjects in one statement; ordered by program and user."""
     verdicts = completion_verdicts(subjects, at=at)
     checks: dict[tuple[int, int, int | None], list[Check]] = {}
@@ -231,7 +231,7 @@ def programs_of_learner(*, user_id: int, at: datetime) -> list[ProgramProgress]:
         """,  # noqa: S608 - composed of constants; every value is a parameter
         (*learners.params, *versions.params, user_id),
     )
-    completions = _completions(subjects, at=at)
+    completions = judge_subjects(subjects, at=at)
     found = Program.objects.in_bulk([completion.program_id for completion in completions])
     asked = _courses_asked_for(completion.version_id for completion in completions)
     progress = [
