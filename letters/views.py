@@ -1,16 +1,15 @@
-from collections.abc import Callable
-from functools import wraps
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.http import require_safe
 
 from credentials_portal.api.throttling import limit_page
+from credentials_portal.core.public_pages import public_page
 from letters import selectors, services
 from letters.documents import compose, day_of
 from letters.documents.pdf import render_pdf
@@ -21,26 +20,8 @@ from letters.selectors import LetterPage
 if TYPE_CHECKING:
     from credentials_portal.accounts.models import User
 
-Page = Callable[..., HttpResponseBase]
 
-
-def public(page: Page) -> Page:
-    """A page that strangers open by a link: kept by nobody, found by no search engine, and the
-    link goes no further."""
-
-    @require_safe
-    @never_cache
-    @wraps(page)
-    def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        response = page(request, *args, **kwargs)
-        response["X-Robots-Tag"] = "noindex"
-        response["Referrer-Policy"] = "no-referrer"
-        return response
-
-    return answer
-
-
-@public
+@public_page
 def program_letter(request: HttpRequest, letter_uuid: UUID) -> HttpResponse:
     """The letter itself, in at most four statements.
 
@@ -59,7 +40,7 @@ def program_letter(request: HttpRequest, letter_uuid: UUID) -> HttpResponse:
     return render(request, "letters/letter.html", context)
 
 
-@public
+@public_page
 @limit_page(scope="letter_pdf", rate="60/min")
 def program_letter_pdf(request: HttpRequest, letter_uuid: UUID) -> HttpResponse:
     """The letter as a PDF; the same bytes each time, and made each time."""
@@ -74,7 +55,7 @@ def program_letter_pdf(request: HttpRequest, letter_uuid: UUID) -> HttpResponse:
     )
 
 
-@public
+@public_page
 @limit_page(scope="verify_letter", rate="60/min")
 def verify_letter(request: HttpRequest, letter_uuid: UUID) -> HttpResponse:
     """A stranger's check of a letter: a page, or JSON for `Accept: application/json`.

@@ -1,0 +1,26 @@
+"""Pages that strangers open by a link, which is all the permission they need."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.http import HttpRequest, HttpResponseBase
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+Page = Callable[..., HttpResponseBase]
+
+
+def public_page(page: Page) -> Page:
+    """Kept by nobody, found by no search engine; and the link goes no further."""
+
+    @require_safe
+    @never_cache
+    @wraps(page)
+    def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        response = page(request, *args, **kwargs)
+        response["X-Robots-Tag"] = "noindex"
+        response["Referrer-Policy"] = "no-referrer"
+        return response
+
+    return answer
