@@ -20,6 +20,7 @@ from credentials_portal.web.demo.catalog import CATALOG, NOT_YET, Program
 from credentials_portal.web.demo.entitlements import sell_courses
 from credentials_portal.web.demo.learners import DEMO_LEARNER, Cohort, Learner, cohort
 from credentials_portal.web.demo.licenses import sell_licenses
+from credentials_portal.web.demo.records import certify, open_pathways, share
 from credentials_portal.web.demo.requests import ask_customer
 from credentials_portal.web.demo.texts import publish_texts
 from letters.enums import RunKind
@@ -56,6 +57,8 @@ def seed_demo(*, at: datetime) -> bool:
     by = Attribution(at=at, reason="Moved in from the old system.", cause="command:seed_demo")
     everybody = cohort()
     _load_records(everybody, by=by)
+    open_pathways(by=by)
+    certify(everybody.learners[0], by=by)
     _enroll(everybody.enrolled_in_empty_program, NOT_YET, by=by)
     _work_off_queue(by=by)
     _import_letters(everybody.learners, by=by)
@@ -70,6 +73,7 @@ def seed_demo(*, at: datetime) -> bool:
     )
     ask_customer(administrator, by=by)
     sell_courses(demo_learner, by=by)
+    share(demo_learner, by=by)
     _let_a_service_call()
     return True
 

@@ -1,0 +1,170 @@
+"""What the demo's learner can show an institution: two records, and who was asked for credit.
+
+One program is completed. Of the other one course counts; each of the rest does not for another
+reason.
+"""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+from credentials_portal.accounts.models import User
+from credentials_portal.core.history import Attribution
+from credentials_portal.web.demo.catalog import (
+    CATALOG,
+    DEVELOPMENT,
+    SUPPLY_CHAINS,
+    Run,
+)
+from credentials_portal.web.demo.learners import Learner
+from programs.enums import CertificateStatus, PathwayStatus
+from programs.selectors import program_by_identifier, run_offers
+from programs.services import (
+    CertificateRecord,
+    GradeRecord,
+    RunRecord,
+    record_course_certificates,
+    record_course_runs,
+    record_grades,
+)
+from programs.services.institutions import PathwayRecord, record_organization, record_pathways
+from programs.services.sharing import count_view, share_record
+
+DAY = timedelta(days=1)
+# Certificates come some days after a run has ended, and letters after them.
+PROCESSING = 5 * DAY
+
+PASSED, *_ = DEVELOPMENT.path(2025)
+AWAITED = Run("EC4", 2025, is_autumn=True)
+REVOKED = Run("EC5", 2024, is_autumn=False)
+UNVERIFIED = Run("EC6", 2024, is_autumn=True)
+EXCLUDED = RunRecord(
+    course_key="NBx+EC7",
+    course_title="Labour and Migration",
+    key="course-v1:NBx+EC7+SUMMER2024",
+    start=datetime.fromisoformat("2024-07-01T00:00Z"),
+    end=datetime.fromisoformat("2024-08-15T00:00Z"),
+)
+
+FURTHER_GRADES = {
+    AWAITED.key: Decimal("0.81"),
+    REVOKED.key: Decimal("0.74"),
+    UNVERIFIED.key: Decimal("0.93"),
+    EXCLUDED.key: Decimal("0.77"),
+}
+LETTERS = tuple(zip("ABCD", map(Decimal, ("0.9", "0.8", "0.7", "0.6")), strict=True))
+
+
+def demo_uuid(name: str) -> UUID:
+    """The same in every demo."""
+    return uuid5(NAMESPACE_URL, f"demo:{name}")
+
+
+LOGISTICS = PathwayRecord(
+    uuid=demo_uuid("pathway:logistics"),
+    name="MSc Logistics, advanced standing",
+    org_name="Harbour University",
+    contact_name="Office of Graduate Admissions",
+    email="admissions@harbour-university.example",
+    program_ids=(),
+    requires_completion=True,
+    cooldown_days=7,
+    consent_text=(
+        "I ask Harbour University to look at my record for credit towards the MSc Logistics, and"
+        " agree that its admissions office keeps what it read for two years."
+    ),
+)
+POLICY = PathwayRecord(
+    uuid=demo_uuid("pathway:policy"),
+    name="Graduate Diploma in Public Policy",
+    org_name="Lakeside College",
+    email="registrar@lakeside-college.example",
+    program_ids=(),
+)
+OPERATIONS = PathwayRecord(
+    uuid=demo_uuid("pathway:operations"),
+    name="MBA Operations",
+    org_name="Mill Hill School of Management",
+    email="credit@mill-hill.example",
+    program_ids=(),
+    status=PathwayStatus.RETIRED,
+)
+TAKEN_BY = (
+    (LOGISTICS, (SUPPLY_CHAINS,)),
+    (POLICY, (DEVELOPMENT, SUPPLY_CHAINS)),
+    (OPERATIONS, (SUPPLY_CHAINS,)),
+)
+
+
+def open_pathways(*, by: Attribution) -> None:
+    """Let the institution own its programs, and others take their records."""
+    ids = {program: program_by_identifier(str(program.uuid)).pk for program in CATALOG}
+    record_organization(
+        uuid=demo_uuid("organization"),
+        key="NBx",
+        name="Northbridge Institute",
+        program_ids=list(ids.values()),
+        by=by,
+    )
+    pathways = [
+        replace(pathway, program_ids=[ids[program] for program in programs])
+        for pathway, programs in TAKEN_BY
+    ]
+    record_pathways(pathways, by=by)
+
+
+def certify(learner: Learner, *, by: Attribution) -> None:
+    """The learner's results beyond the grades that came from the old system."""
+    user_id = User.objects.get(username=learner.username).pk
+    record_course_runs([EXCLUDED], by=by)
+    completed = SUPPLY_CHAINS.path(2022)
+    awarded = {run.key: run.ends_at + PROCESSING for run in (*completed, PASSED, AWAITED)}
+    awarded[EXCLUDED.key] = EXCLUDED.end + PROCESSING
+    grades = {
+        run.key: grade for run, grade in learner.grades.items() if grade and run.key in awarded
+    }
+    grades |= FURTHER_GRADES
+    runs = {
+        key: offer.course_run_id for key, offer in run_offers({*awarded, *FURTHER_GRADES}).items()
+    }
+    record_grades(
+        [
+            GradeRecord(
+                user_id,
+                runs[key],
+                percent,
+                _letter(percent),
+                verified=key != UNVERIFIED.key,
+                is_final=True,
+            )
+            for key, percent in grades.items()
+        ],
+        by=by,
+    )
+    revoked = CertificateRecord(
+        user_id,
+        runs[REVOKED.key],
+        awarded_at=REVOKED.ends_at + PROCESSING,
+        status=CertificateStatus.REVOKED,
+        revoked_at=REVOKED.ends_at + 40 * DAY,
+    )
+    certificates = [CertificateRecord(user_id, runs[key], at) for key, at in awarded.items()]
+    record_course_certificates([*certificates, revoked], by=by)
+
+
+def share(learner: User, *, by: Attribution) -> None:
+    """A link to the completed record, which two strangers have opened."""
+    program = program_by_identifier(str(SUPPLY_CHAINS.uuid))
+    shared = share_record(
+        user=learner,
+        program=program,
+        expires_at=by.at + 50 * DAY,
+        by=replace(by, at=by.at - 40 * DAY, actor=learner),
+    )
+    for days in (31, 6):
+        count_view(shared_record_id=shared.link.pk, at=by.at - days * DAY)
+
+
+def _letter(percent: Decimal) -> str:
+    return next((letter for letter, least in LETTERS if percent >= least), "F")
