@@ -80,6 +80,10 @@ class Summary:
     stuck: int = 0
     refused: str | None = None
 
+    def written_as(self, form: str) -> str:
+        """In one of the command's `formats`."""
+        return self.as_json() if form == "json" else self.as_text()
+
     def as_json(self) -> str:
         return json.dumps(self.counters, ensure_ascii=False, default=str)
 
@@ -166,6 +170,8 @@ class OperatorCommand(BaseCommand):
     default_max_changes: ClassVar[int | None] = None
     default_max_percent: ClassVar[float | None] = None
     report_columns: ClassVar[tuple[str, ...]] = ()
+    # Of the summary; one that writes more gives its `Summary.written_as`.
+    formats: ClassVar[tuple[str, ...]] = ("text", "json")
     # Options whose values name a person: not kept in the JobRun.
     personal_options: ClassVar[frozenset[str]] = frozenset()
 
@@ -183,7 +189,7 @@ class OperatorCommand(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         add = parser.add_argument
         add("--as-of", type=arguments.instant, metavar="ISO", help="Judge at this instant.")
-        add("--format", choices=["text", "json"], default="text", help="Of the summary on stdout.")
+        add("--format", choices=self.formats, default="text", help="Of the summary on stdout.")
         add("--output", type=Path, metavar="FILE", help="Per-row report: .csv, .jsonl or .ndjson.")
         add("--actor", metavar="USERNAME", help="Who does it. Default: the system.")
         if self.job:
@@ -231,7 +237,7 @@ class OperatorCommand(BaseCommand):
                 f"{self.name} met an unexpected error, which is logged: {type(error).__name__}.",
                 returncode=EXIT_FAILED_ITEMS,
             ) from error
-        self.stdout.write(summary.as_json() if options["format"] == "json" else summary.as_text())
+        self.stdout.write(summary.written_as(options["format"]))
         _end(summary, was_interrupted=was_interrupted)
 
     def _execute(self, options: Mapping[str, Any]) -> tuple[Summary, bool]:
