@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from functools import cache
 from http import HTTPStatus
 from threading import Lock
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from django.conf import settings
@@ -25,16 +25,10 @@ QUERIES: Mapping[str, Mapping[str, str]] = {
 """What is read, in the order in which one needs the other, and with which further parameters."""
 
 
-class Caller(Protocol):
-    def call(self, method: str, path: str, **content: Any) -> Result: ...
-
-    def close(self) -> None: ...
-
-
 class Catalog:
     """What this portal asks of the Discovery service at `base_url`."""
 
-    def __init__(self, base_url: str, client: Caller) -> None:
+    def __init__(self, base_url: str, client: HttpClient | AuthorizedClient) -> None:
         self._base = urlsplit(base_url)
         self._client = client
 

@@ -12,11 +12,11 @@ from programs.services.micromasters.learners import RunFact, load_learners, run_
 from programs.services.micromasters.records import (
     LearnerSeed,
     ProgramSeed,
-    RecordError,
     learner_seed,
     program_seed,
 )
 from programs.services.micromasters.tally import Tally
+from programs.services.nodes import RecordError
 
 PROGRAMS, USERS = "programs", "users"
 BATCH_SIZE = 500

@@ -6,8 +6,9 @@ from credentials_portal.core.history import Attribution, save_with_history, upse
 from credentials_portal.core.retries import retry_conflicts
 from programs.models import Course, CourseMode, CourseRun, Program
 from programs.services.catalog import announce_changed_runs
-from programs.services.micromasters.records import CourseSeed, ProgramSeed, RecordError, RunSeed
+from programs.services.micromasters.records import CourseSeed, ProgramSeed, RunSeed
 from programs.services.micromasters.tally import CHANGED, CREATED, UNCHANGED, Row, Tally
+from programs.services.nodes import RecordError
 from programs.services.requirements import define_requirements, include_runs, requirements_of
 
 VERIFIED = "verified"

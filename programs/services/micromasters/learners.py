@@ -27,8 +27,9 @@ from programs.services.enrollments import (
 from programs.services.grades import GradeRecord, passes, record_grades
 from programs.services.micromasters.catalog import VERIFIED
 from programs.services.micromasters.people import People, state_of, write_people
-from programs.services.micromasters.records import LearnerSeed, ProgramSeed, RecordError
+from programs.services.micromasters.records import LearnerSeed, ProgramSeed
 from programs.services.micromasters.tally import Tally
+from programs.services.nodes import RecordError
 
 # What a record says of a learner, by e-mail address and by key of the run or uuid of the program.
 ByRun = dict[tuple[str, str], dict[str, Any]]

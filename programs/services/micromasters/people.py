@@ -10,8 +10,9 @@ from django.db.models import Q
 from django.db.models.functions import Lower
 
 from credentials_portal.accounts.models import User
-from programs.services.micromasters.records import LearnerSeed, RecordError
+from programs.services.micromasters.records import LearnerSeed
 from programs.services.micromasters.tally import CHANGED, CREATED, UNCHANGED
+from programs.services.nodes import RecordError
 
 # The longest username, less the room for what makes it distinct.
 LOCAL_PART_LENGTH = 140
