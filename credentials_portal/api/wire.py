@@ -38,11 +38,11 @@ UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 class WireError(Exception):
-    """An answer in a shape of its own: a text alone, or an object."""
+    """An answer in a shape of its own: a text alone, or an object; None: nothing at all."""
 
     def __init__(
         self,
-        answer: str | Mapping[str, Any],
+        answer: str | Mapping[str, Any] | None,
         status: HTTPStatus,
         *,
         headers: dict[str, str] | None = None,

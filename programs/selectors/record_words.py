@@ -37,11 +37,15 @@ class ShownLearner(NamedTuple):
 
     @classmethod
     def behind(cls, link: SharedProgramRecord) -> "ShownLearner":
-        """What the link shows: the name, and what the learner chose to show with it."""
+        """What the link shows: the name, and what the learner chose to show with it.
+
+        A username never stands in for a name that nobody knows.
+        """
+        user = link.user
         return cls(
-            link.user.get_full_name(),
-            link.user.username if link.show_username else "",
-            link.user.email if link.show_email else "",
+            user.full_name or f"{user.first_name} {user.last_name}".strip(),
+            user.username if link.show_username else "",
+            user.email if link.show_email else "",
         )
 
 
