@@ -200,48 +200,49 @@ def is_better(world: World, learner: Learner, number: int, other: int) -> bool:
     return issued_at(world, learner, number) > issued_at(world, learner, other)
 
 
+NEAREST_FIRST = (
+    "not_available_until",
+    "no_certificate",
+    "not_final",
+    "revoked",
+    "excluded_run",
+    "unverified",
+    "not_passed",
+    "no_grade",
+)
+
+
 def why_not(
     world: World, learner: Learner, course: int, at: datetime
 ) -> tuple[str, datetime | None]:
-    included, excluded = [], []
+    reasons = ["no_grade"]
+    untils = []
     for number, attempt in learner.attempts.items():
         run = world.runs[number]
-        if run.course == course:
-            (included if run.is_included else excluded).append((run, attempt))
-
-    awaited = [
-        run.available_at
-        for run, attempt in included
-        if attempt.certificate
-        and attempt.certificate.is_awarded
-        and run.available_at is not None
-        and run.available_at > at
-    ]
-    if awaited:
-        return "not_available_until", min(awaited)
-
-    open_grades = []
-    for run, attempt in included:
-        if attempt.grade and attempt.grade.is_verified and attempt.certificate is None:
-            open_grades.append((is_final(run, attempt.grade, at), attempt.grade.is_passed))
-    if (True, True) in open_grades:
-        return "no_certificate", None
-    if any(not final for final, _passed in open_grades):
-        return "not_final", None
-    if any(attempt.certificate for _run, attempt in included):
-        return "revoked", None
-    for run, attempt in excluded:
-        if attempt.certificate:
-            if attempt.certificate.is_awarded and is_visible(run, attempt, at):
-                return "excluded_run", None
-        elif attempt.grade and attempt.grade.is_verified and attempt.grade.is_passed:
-            if is_final(run, attempt.grade, at):
-                return "excluded_run", None
-    grades = [attempt.grade for _run, attempt in included if attempt.grade]
-    if any(not grade.is_verified for grade in grades):
-        return "unverified", None
-    return ("not_passed" if grades else "no_grade"), None
+        if run.course != course:
+            continue
+        reason = why_not_this(run, attempt, at)
+        if not run.is_included:
+            counts = reason in ("counts", "no_certificate")
+            reason = "excluded_run" if counts else "no_grade"
+        if reason == "not_available_until" and run.available_at:
+            untils.append(run.available_at)
+        reasons.append(reason)
+    nearest = min(reasons, key=NEAREST_FIRST.index)
+    return nearest, min(untils) if untils else None
 
 
-def is_final(run: Run, grade: Grade, at: datetime) -> bool:
-    return grade.is_final or (run.ends_at is not None and run.ends_at <= at)
+def why_not_this(run: Run, attempt: Attempt, at: datetime) -> str:
+    """Why one run does not count, were it included."""
+    if attempt.certificate:
+        if not attempt.certificate.is_awarded:
+            return "revoked"
+        return "counts" if is_visible(run, attempt, at) else "not_available_until"
+    if attempt.grade is None:
+        return "no_grade"
+    if not attempt.grade.is_verified:
+        return "unverified"
+    has_ended = run.ends_at is not None and run.ends_at <= at
+    if not attempt.grade.is_final and not has_ended:
+        return "not_final"
+    return "no_certificate" if attempt.grade.is_passed else "not_passed"
