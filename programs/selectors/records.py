@@ -56,8 +56,9 @@ class RecordRow:
 class ProgramRecord:
     """A learner's record in `program` at an instant.
 
-    `is_completed`: a program certificate is awarded and visible. `certificate_uuid` and
-    `completed_at` tell of that one. `last_updated` is `at` where the record holds nothing.
+    `is_completed`: a program certificate is awarded and visible. `completed_at` tells of that one,
+    `completion_shown_from` also of one that is not visible yet. `last_updated` is `at` where the
+    record holds nothing.
     """
 
     user_id: int
@@ -67,6 +68,7 @@ class ProgramRecord:
     is_completed: bool
     completed_at: datetime | None
     last_updated: datetime
+    completion_shown_from: datetime | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -175,16 +177,18 @@ def record_of(*, user_id: int, program_uuid: UUID, at: datetime) -> ProgramRecor
     if program is None:
         raise NotFoundError("There is no such program.")
     attempts = _attempts(user_id=user_id, program_id=program.pk, at=at)
-    completed_at = _completed_at(program, attempts, at)
+    shown_from = _shown_from(program, attempts)
+    is_completed = shown_from is not None and shown_from <= at
     rows = tuple(_rows(attempts, at))
     return ProgramRecord(
         user_id=user_id,
         program=program,
         school=NAMES_BETWEEN.join(program.school_names),
         rows=rows,
-        is_completed=completed_at is not None,
-        completed_at=completed_at,
+        is_completed=is_completed,
+        completed_at=program.certificate_awarded_at if is_completed else None,
         last_updated=max(_updates(attempts, at), default=at),
+        completion_shown_from=shown_from,
     )
 
 
@@ -218,8 +222,8 @@ def _attempts(*, user_id: int, program_id: int, at: datetime) -> list[_Attempt]:
         ]
 
 
-def _completed_at(program: Any, attempts: Iterable[_Attempt], at: datetime) -> datetime | None:
-    """When the program certificate was awarded; None: there is none, or nobody sees it yet.
+def _shown_from(program: Any, attempts: Iterable[_Attempt]) -> datetime | None:
+    """From when an awarded program certificate is seen; None: there is none, or nobody can say.
 
     It is seen from when the last of the learner's course certificates in the program is. Where
     there is none of those, only one that the portal computed is seen: others wait for them.
@@ -229,9 +233,7 @@ def _completed_at(program: Any, attempts: Iterable[_Attempt], at: datetime) -> d
     dates = [one.visible_from for one in attempts if one.is_included and one.has_certificate]
     if not dates and program.certificate_source != CertificateSource.COMPUTED:
         return None
-    if max(dates, default=program.certificate_awarded_at) > at:
-        return None
-    return program.certificate_awarded_at  # type: ignore[no-any-return]  # annotated
+    return max(dates, default=program.certificate_awarded_at)
 
 
 def _updates(attempts: Iterable[_Attempt], at: datetime) -> Iterable[datetime]:
