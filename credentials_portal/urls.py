@@ -10,6 +10,7 @@ urlpatterns = [
     path("", include("letters.urls")),
     path("", include("programs.urls")),
     path("", include("programs.api.urls")),
+    path("api/programs/v1/", include("programs.api.report_urls")),
     path("api/entitlements/v1/", include("entitlements.api.urls")),
     path("api/v1/", include("licenses.api.urls")),
     path("api/v1/", include("subsidy_requests.api.urls")),
