@@ -7,6 +7,7 @@ from credentials_portal.web.forms import AskForPasswordLink
 urlpatterns = [
     path("", views.home, name="home"),
     path("access/", views.access, name="access"),
+    path("programs/<uuid:program_uuid>/", views.program_record, name="program_record"),
     path("verify/", views.find_letter, name="find_letter"),
     path("health/", views.health, name="health"),
     path("demo/mail/", views.demo_mail, name="demo_mail"),

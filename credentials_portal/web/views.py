@@ -1,6 +1,7 @@
 """Pages that belong to no single app."""
 
 from typing import TYPE_CHECKING, cast
+from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
@@ -24,6 +25,7 @@ from credentials_portal.web.access import access_of
 from credentials_portal.web.demo_mail import mails_in
 from credentials_portal.web.forms import FindLetter
 from credentials_portal.web.home import home_of
+from credentials_portal.web.record import record_page_of
 
 if TYPE_CHECKING:
     from credentials_portal.accounts.models import User
@@ -45,6 +47,16 @@ def access(request: HttpRequest) -> HttpResponse:
     """All that the reader may use, or might have used, and what becomes of it."""
     access = access_of(cast("User", request.user), at=timezone.now())
     return render(request, "web/access.html", {"access": access})
+
+
+@login_required
+@require_safe
+@never_cache
+def program_record(request: HttpRequest, program_uuid: UUID) -> HttpResponse:
+    """The reader's own record in a program: eight statements at most, whatever there is."""
+    at = timezone.now()
+    page = record_page_of(cast("User", request.user), program_uuid=program_uuid, at=at)
+    return render(request, "web/record.html", {"page": page})
 
 
 @require_safe

@@ -1,0 +1,23 @@
+"""What the pages of records print."""
+
+from decimal import ROUND_HALF_UP, Decimal
+
+from django import template
+from django.utils.formats import number_format
+
+register = template.Library()
+
+
+@register.filter
+def percent(fraction: Decimal | None) -> str:
+    """A grade in whole percent, rounded as the learner records of Open edX round; "" for none."""
+    if fraction is None:
+        return ""
+    whole = (fraction * 100).quantize(Decimal(1), rounding=ROUND_HALF_UP)
+    return f"{number_format(whole)} %"
+
+
+@register.filter
+def without_prefix(run_key: str) -> str:
+    """A run's key as people know it."""
+    return run_key.removeprefix("course-v1:")
