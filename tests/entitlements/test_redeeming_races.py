@@ -1,15 +1,10 @@
 """Two at once, and processes that are killed: one entitlement is used for one run, once."""
 
 import os
-import signal
-import traceback
 from collections.abc import Callable
 from datetime import timedelta
-from itertools import count
-from typing import Any
 
 import pytest
-from django.db import connection, connections
 
 from credentials_portal.accounts.models import User
 from credentials_portal.core.history import rows_without_true_history
@@ -32,6 +27,7 @@ from tests.entitlements.sessions import (
     run_used,
     stored,
 )
+from tests.forks import was_killed
 from tests.standins.lms import standing_in_lms  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -168,32 +164,6 @@ def used_at(lms: StandInLms, entitlement: CourseEntitlement) -> CourseRun:
 # --- Killed ---------------------------------------------------------------------------------------
 
 
-def was_killed(at_statement: int, work: Callable[[], object]) -> bool:
-    """Work in a process that kills itself before this statement; False: it was done before.
-
-    A process that dies of something else was killed, too.
-    """
-    connections.close_all()
-    child = os.fork()
-    if child == 0:
-        seen = count(1)
-
-        def die(execute: Callable[..., object], *rest: Any) -> object:
-            if next(seen) == at_statement:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return execute(*rest)
-
-        try:
-            with connection.execute_wrapper(die):
-                work()
-            os._exit(0)
-        finally:
-            traceback.print_exc()
-            os._exit(1)
-    _pid, status = os.waitpid(child, 0)
-    return status != 0
-
-
 def test_who_switches_again_after_a_kill_at_any_statement_has_done_it_once(
     lms: StandInLms,
 ) -> None:
@@ -214,7 +184,7 @@ def test_who_switches_again_after_a_kill_at_any_statement_has_done_it_once(
         changes = CourseEntitlement.history.filter(id=entitlement.pk)
         assert changes.count() == 2
         assert stored(entitlement).redeemed_at in {AT, LATER}
-        if is_alive and is_done:
+        if is_alive:
             break
     else:
         pytest.fail("No process got to the end.")

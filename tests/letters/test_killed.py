@@ -1,7 +1,6 @@
 """A command whose process is killed, at any statement, and run again ends as if nothing had been."""
 
 import os
-import signal
 import time
 from collections.abc import Callable
 from itertools import count
@@ -10,12 +9,12 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from django.db import connection, connections
 
 from credentials_portal.core.models import JobRun
 from letters.models import LetterEvent, LetterRevalidation, LetterValidationRun, ProgramLetter
 from letters.services import PlanScope
 from programs.models import CourseRun, Program
+from tests.forks import was_killed
 from tests.letters.commands import Ran, run_command
 from tests.letters.factories import (
     DAY,
@@ -44,26 +43,8 @@ Check = Callable[[Ran], None]
 Prepare = Callable[[Program, CourseRun, Path], tuple[tuple[object, ...], Check]]
 
 
-def was_killed(at_statement: int, *arguments: object) -> bool:
-    """Run a command in a process that kills itself before this statement; False: it ended before."""
-    connections.close_all()
-    child = os.fork()
-    if child == 0:
-        seen = count(1)
-
-        def die(execute: Callable[..., object], *rest: Any) -> object:
-            if next(seen) == at_statement:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return execute(*rest)
-
-        try:
-            with connection.execute_wrapper(die):
-                run_command(*arguments)
-        finally:
-            os._exit(0)
-    _pid, status = os.waitpid(child, 0)
-    assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0
-    return os.WIFSIGNALED(status)
+def command_was_killed(at_statement: int, *arguments: object) -> bool:
+    return was_killed(at_statement, lambda: run_command(*arguments))
 
 
 def run_again(*arguments: object) -> Ran:
@@ -175,7 +156,7 @@ def test_a_command_that_was_killed_at_any_statement_ends_well(
     kills = 0
     for statement in count(1, STEP):
         arguments, check = prepare(program, run, tmp_path)
-        is_over = not was_killed(statement, *arguments, *AS_OF)
+        is_over = not command_was_killed(statement, *arguments, *AS_OF)
 
         check(run_again(*arguments, *AS_OF))
 
@@ -194,7 +175,7 @@ def test_the_incidents_plan_is_applied_exactly_though_it_is_killed_again_and_aga
     line = ("apply_letter_plan", plan, *override, "--batch-size", 100, *AS_OF)
 
     kills = 0
-    while was_killed(29, *line):
+    while command_was_killed(29, *line):
         kills += 1
         assert kills < 20
         time.sleep(0.05)

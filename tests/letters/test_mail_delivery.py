@@ -28,7 +28,7 @@ from tests.letters.factories import (
 )
 from tests.letters.incident import people
 from tests.letters.mails import arrived, deliver, subjects
-from tests.letters.test_killed import run_again, was_killed
+from tests.letters.test_killed import command_was_killed, run_again
 from tests.programs.factories import AT
 
 AS_OF = ("--as-of", AT.isoformat())
@@ -80,7 +80,7 @@ def test_a_mail_whose_deliverer_is_killed_at_any_statement_arrives_once_at_most(
         (letter,) = issue(program, *graduates(run))
         revoke(letter)
         mail_server.received.clear()
-        is_over = not was_killed(statement, "deliver_outbox")
+        is_over = not command_was_killed(statement, "deliver_outbox")
 
         sent = len(mail_server.received)
         later = timezone.now()
@@ -108,7 +108,7 @@ def test_a_plan_that_is_killed_while_it_tells_holders_queues_one_mail_for_each(
     plan = planned()
     line = ("apply_letter_plan", plan.uuid, "--notify", *OVERRIDE, "--batch-size", 2, *AS_OF)
     kills = 0
-    while was_killed(29, *line):
+    while command_was_killed(29, *line):
         kills += 1
         assert kills < 20
 

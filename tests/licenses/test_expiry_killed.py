@@ -16,7 +16,7 @@ from licenses.enums import UNLINKED, LinkStatus
 from licenses.models import CustomerLearner, LearnerUnlink, LicenseDowngrade, LicenseEvent
 from licenses.services import batches
 from tests.databases import url_of_test_database
-from tests.letters.test_killed import run_again, was_killed
+from tests.letters.test_killed import command_was_killed, run_again
 from tests.licenses.factories import AT, HOUR
 from tests.licenses.test_unlink_expired_licenses import holder, processed_plan
 from tests.standins.lms import standing_in_lms  # noqa: F401 - a fixture
@@ -75,7 +75,7 @@ def test_a_run_that_was_killed_at_any_statement_ends_well(
     for statement in count(1, STEP):
         emails = ended_plan(f"at{statement}")
         line = ("expire_subscriptions", "--with-unlink")
-        is_over = not was_killed(statement, *line, *AS_OF)
+        is_over = not command_was_killed(statement, *line, *AS_OF)
 
         # What the killed one held is free once its lease is over.
         ran = run_again(*line, "--as-of", (AT + HOUR).isoformat())
