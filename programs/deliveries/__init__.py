@@ -1,0 +1,1 @@
+"""What `programs` does with its outbox messages once they are claimed."""

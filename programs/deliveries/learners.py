@@ -1,0 +1,135 @@
+"""Mails to learners about their requests for credit."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+
+from credentials_portal.core import mail
+from credentials_portal.core.models import OutboxMessage
+from credentials_portal.core.models.outbox import OutboxStatus
+from credentials_portal.core.outbox import OutboxKind, Outcome
+from programs.deliveries.letterhead import compose, one_line
+from programs.enums import CertificateStatus, CreditRequestSource, CreditRequestStatus
+from programs.models import ProgramCertificate, UserCreditPathway
+from programs.selectors.credit import REACHED
+from programs.selectors.records import record_of
+from programs.services.credit.completing import NOT_SHOWN_YET, record_mails
+from programs.services.credit.notices import RECORD_MAIL, Notice
+
+LOOK_AGAIN = timedelta(days=1)
+MAX_LOOKS = 7
+"""A program certificate may come before the certificates of its courses; so often is looked."""
+
+TRUE_WHILE = {
+    Notice.REQUEST_SENT: frozenset({CreditRequestStatus.SENT}),
+    Notice.REQUEST_FAILED: frozenset({CreditRequestStatus.FAILED}),
+    Notice.REQUEST_ANSWERED: frozenset(CreditRequestStatus) - {CreditRequestStatus.WITHDRAWN},
+    Notice.PROGRAM_COMPLETED: REACHED,
+}
+
+
+def deliver_record_mails(messages: Sequence[OutboxMessage], at: datetime) -> Mapping[int, Outcome]:
+    return {message.pk: _send(message, at) for message in messages}
+
+
+def _send(message: OutboxMessage, at: datetime) -> Outcome:
+    """Tell the learner, unless what it would tell is not so any more, or not yet."""
+    notice = Notice(message.payload["notice"])
+    request = UserCreditPathway.objects.select_related(
+        "user", "pathway", "program", "shared_record", "requested_by"
+    ).get(pk=message.payload["request"])
+    obstacle = _obstacle(notice, message, request, at)
+    if obstacle:
+        return obstacle
+    with timezone.override(request.user.zone):
+        prepared = compose(notice, _words(request), to=request.user.email)
+    return mail.send(message, prepared)
+
+
+def _obstacle(
+    notice: Notice, message: OutboxMessage, request: UserCreditPathway, at: datetime
+) -> Outcome | None:
+    if not request.user.is_active:
+        return Outcome.skipped("no_account")
+    if not request.user.email:
+        return Outcome.skipped("no_address")
+    if request.status not in TRUE_WHILE[notice]:
+        return Outcome.skipped("changed_since")
+    if notice == Notice.REQUEST_ANSWERED:
+        was_told = message.payload["answered_at"]
+        is_newest = request.answered_at == parse_datetime(was_told)
+        return None if is_newest else Outcome.skipped("changed_since")
+    if notice == Notice.PROGRAM_COMPLETED:
+        return _cannot_be_complete(request, message, at)
+    return None
+
+
+def _cannot_be_complete(
+    request: UserCreditPathway, message: OutboxMessage, at: datetime
+) -> Outcome | None:
+    """Why the learner does not hear that the program is complete; None: they do.
+
+    What is not shown is not told: the mail waits for the day on which the certificate is shown.
+    """
+    assert request.program  # noqa: S101 - only those about a program are told
+    statuses = list(
+        ProgramCertificate.history.filter(
+            user_id=request.user_id,
+            program_id=request.program_id,
+            history_date__gte=request.requested_at,
+        )
+        .order_by("history_id")
+        .values_list("status", flat=True)
+    )
+    if not statuses or statuses[-1] != CertificateStatus.AWARDED:
+        return Outcome.skipped("changed_since")
+    if CertificateStatus.REVOKED in statuses[statuses.index(CertificateStatus.AWARDED) :]:
+        return Outcome.skipped("told_before")
+    record = record_of(user_id=request.user_id, program_uuid=request.program.uuid, at=at)
+    if record.is_completed:
+        return None
+    looks = message.payload.get("looks", 0) + 1
+    if looks > MAX_LOOKS:
+        return Outcome.skipped("never_shown")
+    again_at = record.completion_shown_from or at + LOOK_AGAIN
+    return Outcome(OutboxStatus.SKIPPED, NOT_SHOWN_YET, detail=(again_at, looks))
+
+
+def _words(request: UserCreditPathway) -> dict[str, Any]:
+    assert request.program  # noqa: S101 - only those about a program are told
+    return {
+        "name": one_line(request.user.full_name),
+        "program": one_line(request.program.title),
+        "pathway": one_line(request.pathway.name),
+        "institution": one_line(request.pathway.org_name) or one_line(request.pathway.name),
+        "request": request,
+        "note": one_line(request.answer_note),
+        "is_staffs": request.source == CreditRequestSource.STAFF,
+        "staff": _name_of_staff(request),
+        "reason": one_line(request.on_behalf_reason),
+        "request_url": _absolute("credit_request", request.uuid),
+        "withdraw_url": _absolute("withdraw_credit_request", request.uuid),
+        "ask_url": _absolute("request_credit", request.program.uuid),
+    }
+
+
+def _name_of_staff(request: UserCreditPathway) -> str:
+    """Empty where they have left themselves."""
+    staff = request.requested_by
+    return one_line(staff.get_full_name()) if staff and not staff.is_retired else ""
+
+
+def _absolute(name: str, uuid: object) -> str:
+    return f"{settings.PORTAL_BASE_URL}{reverse(name, args=[uuid])}"
+
+
+KINDS = (
+    OutboxKind(
+        name=RECORD_MAIL, deliver=deliver_record_mails, record=record_mails, repeatable=False
+    ),
+)
