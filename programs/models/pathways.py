@@ -199,6 +199,11 @@ class UserCreditPathway(TimeStampedModel):
             models.Index(fields=["user", "-requested_at"], name="user_credit_pathway_user"),
             models.Index(fields=["program", "requested_at"], name="user_credit_pathway_program"),
             models.Index(fields=["pathway", "requested_at"], name="user_credit_pathway_pathway"),
+            models.Index(
+                fields=["requested_at"],
+                condition=Q(status=CreditRequestStatus.FAILED),
+                name="user_credit_pathway_failed",
+            ),
         ]
 
     def __str__(self) -> str:
