@@ -2,8 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.conf import settings
@@ -14,6 +15,9 @@ from credentials_portal.core.errors import GoneError, NotFoundError
 from programs.enums import CreditAnswer, CreditRequestStatus, ShareEnd
 from programs.models import Pathway, UserCreditPathway
 from programs.selectors.sharing import record_csv_link, record_link
+
+if TYPE_CHECKING:
+    from credentials_portal.accounts.models import User
 
 __all__ = [
     "ANSWERABLE_FOR",
@@ -82,11 +86,17 @@ class OfferedPathway:
 
 @dataclass(frozen=True)
 class TimelineEntry:
-    """Something that happened to a request; `note` is what the institution wrote."""
+    """Something that happened to a request; `note` is what the institution wrote.
+
+    `actor` and `reason`: who of the portal's people did it and why, for staff. None: the portal,
+    or the institution.
+    """
 
     at: datetime
     code: CreditRequestStatus | CreditAnswer
     note: str = ""
+    actor: "User | None" = field(default=None, compare=False)
+    reason: str = field(default="", compare=False)
 
     @property
     def label(self) -> str:
@@ -120,28 +130,31 @@ def requests_of_learner(*, user_id: int) -> list[UserCreditPathway]:
 
 def timeline_of(request: UserCreditPathway) -> list[TimelineEntry]:
     """What happened to a request, by its history, in its order: one statement."""
-    return list(_story(request.history.order_by("history_id")))
+    return list(_story(request.history.order_by("history_id").select_related("history_user")))
 
 
-def _story(versions: Iterable[UserCreditPathway]) -> Iterable[TimelineEntry]:
+def _story(versions: Iterable[Any]) -> Iterable[TimelineEntry]:
     """An entry for each change of state, and for each answer, or change of one."""
     status, answer = "", ("", "")
     for version in versions:
+        happened: list[TimelineEntry] = []
         if not status:
-            yield TimelineEntry(version.requested_at, CreditRequestStatus.QUEUED)
+            happened.append(TimelineEntry(version.requested_at, CreditRequestStatus.QUEUED))
             status = CreditRequestStatus.QUEUED
         if version.status != status:
             status = version.status
-            yield from _turn(version)
+            happened.extend(_turn(version))
         said = (version.answer, version.answer_note)
         if said != answer and version.answer and version.answered_at:
-            yield TimelineEntry(
-                version.answered_at, CreditAnswer(version.answer), version.answer_note
-            )
+            told = CreditAnswer(version.answer)
+            happened.append(TimelineEntry(version.answered_at, told, version.answer_note))
         answer = said
+        for entry in happened:
+            reason = version.history_change_reason or ""
+            yield replace(entry, actor=version.history_user, reason=reason)
 
 
-def _turn(version: UserCreditPathway) -> Iterable[TimelineEntry]:
+def _turn(version: Any) -> Iterable[TimelineEntry]:
     """What its new state says; the older service's "other" says nothing."""
     dates = {
         CreditRequestStatus.SENT: version.sent_at,
@@ -149,8 +162,7 @@ def _turn(version: UserCreditPathway) -> Iterable[TimelineEntry]:
     }
     status = CreditRequestStatus(version.status)
     if status != CreditRequestStatus.OTHER:
-        written_at: datetime = version.history_date  # type: ignore[attr-defined]  # a row of history
-        yield TimelineEntry(dates.get(status) or written_at, status)
+        yield TimelineEntry(dates.get(status) or version.history_date, status)
 
 
 def answer_link(request: UserCreditPathway) -> str:
