@@ -10,6 +10,7 @@ import structlog
 from csp.constants import SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from csp.decorators import csp_update
 from django.conf import settings
+from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -96,13 +97,23 @@ class AdminContentSecurityPolicy:
 
 
 class ErrorPages:
-    """Pages may raise domain errors and `Throttled`, and lose against a lock, like the API."""
+    """Pages may raise domain errors and `Throttled`, and lose against a lock, like the API.
+
+    A NUL in the filters of an admin's list is refused: they would ask PostgreSQL for it, which
+    keeps none.
+    """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, _view: Any, _args: Any, _kwargs: Any) -> None:
+        route = (request.resolver_match and request.resolver_match.view_name) or ""
+        is_list = route.startswith("admin:") and route.endswith("_changelist")
+        if is_list and "%00" in request.META.get("QUERY_STRING", ""):
+            raise BadRequest("The query holds a NUL.")
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if isinstance(error, DomainError):

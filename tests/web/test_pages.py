@@ -298,3 +298,11 @@ def test_the_letterbox_may_be_empty(client: Client, settings: Settings, tmp_path
     settings.DEMO, settings.MAIL_DIR = True, tmp_path / "missing"
 
     assert "No mail was sent yet." in client.get("/demo/mail/").content.decode()
+
+
+@pytest.mark.parametrize("query", ["q=%00", "status__exact=%00", "program__id__exact=%00"])
+def test_an_admins_list_refuses_a_nul_in_its_filters(admin_client: Client, query: str) -> None:
+    response = admin_client.get(f"/admin/programs/coursecertificate/?{query}")
+
+    assert response.status_code == 400
+    assert "The request could not be read." in response.content.decode()
