@@ -39,9 +39,10 @@ def own_record_csv(request: HttpRequest, program_uuid: UUID) -> HttpResponse:
 @public_page
 @limit_page(scope="shared_record", rate="60/min")
 def shared_record_page(request: HttpRequest, link_uuid: UUID) -> HttpResponse:
-    """The live record behind a link, with what the learner chose to show: four statements.
+    """The live record behind a link, with what the learner chose to show.
 
     Whoever has the link may read it. 410 for one that is dead, which says nothing of anybody.
+    Four statements, beside what it costs to know who asks, and how often.
     """
     link = shared_record(link_uuid)
     if link is None:
