@@ -32,6 +32,8 @@ from licenses.models import SubscriptionPlan
 from licenses.services import CustomerExistsError, open_customer
 from programs.models import CourseGrade, Program
 from programs.selectors import record_of
+from programs.selectors.credit import requests_of_learner, timeline_of
+from programs.selectors.sharing import links_of_learner
 from tests.web.rows import row_counts
 
 AT = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -169,7 +171,10 @@ def test_was_made_by_services_alone(institution: None) -> None:
     assert [rows_without_true_history(model) for model in models_with_history()] == [0] * len(
         models_with_history()
     )
-    assert list(OutboxMessage.objects.values_list("kind", flat=True)) == ["licenses.link"]
+    assert sorted(OutboxMessage.objects.values_list("kind", flat=True)) == [
+        "licenses.link",
+        "programs.credit_request",
+    ]
 
 
 def test_shows_the_letters_as_the_old_system_did(institution: None) -> None:
@@ -276,6 +281,7 @@ def test_the_learner_has_a_record_that_is_complete(institution: None) -> None:
     record = record_of(user_id=learner.pk, program_uuid=SUPPLY_CHAINS.uuid, at=AT)
 
     assert record.school == "Northbridge Institute"
+    assert record.is_completed
     assert [(row.course_key, row.letter_grade, row.is_earned) for row in record.rows] == [
         ("NBx+SC1", "A", True),
         ("NBx+SC2", "A", True),
@@ -295,11 +301,33 @@ def test_the_learner_has_a_record_that_is_not_and_reads_each_reason(institution:
 
     assert [[row.reason and str(row.reason) for row in record.rows] for record in records] == [
         [
-            *(None, "no_certificate", "no_grade", None),
+            *(None, "no_certificate", "no_grade", "not_available_until"),
             *("revoked", "unverified", "excluded_run"),
         ],
         ["no_grade", "not_passed", "no_grade"],
     ]
+
+
+def test_the_learner_asked_institutions_and_one_mail_waits(institution: None) -> None:
+    learner = User.objects.get(username="learner")
+
+    requests = requests_of_learner(user_id=learner.pk)
+
+    assert [(one.pathway.org_name, one.status, one.answer) for one in requests] == [
+        ("Lakeside College", "queued", ""),
+        ("Lakeside College", "withdrawn", ""),
+        ("Harbour University", "sent", "granted"),
+    ]
+    assert [entry.code for entry in timeline_of(requests[2])] == [
+        *("queued", "sent"),
+        *("received", "granted"),
+    ]
+    assert {bool(one.shared_record and one.shared_record.is_live(AT)) for one in requests} == {
+        True,
+        False,
+    }
+    links = links_of_learner(user_id=learner.pk)
+    assert [one.views for one in links if one.request is None] == [2]
 
 
 def test_takes_few_statements_for_many_people(institution: None, statements: int) -> None:

@@ -20,7 +20,13 @@ from credentials_portal.web.demo.catalog import CATALOG, NOT_YET, Program
 from credentials_portal.web.demo.entitlements import sell_courses
 from credentials_portal.web.demo.learners import DEMO_LEARNER, Cohort, Learner, cohort
 from credentials_portal.web.demo.licenses import sell_licenses
-from credentials_portal.web.demo.records import certify, open_pathways, share
+from credentials_portal.web.demo.records import (
+    ask_institutions,
+    award_completed,
+    certify,
+    open_pathways,
+    share,
+)
 from credentials_portal.web.demo.requests import ask_customer
 from credentials_portal.web.demo.texts import publish_texts
 from letters.enums import RunKind
@@ -35,7 +41,7 @@ REGISTRAR, ADMINISTRATOR, SERVICE = "registrar", "admin", "demo-service"
 CUSTOMERS_ADMINISTRATOR = "customer"
 LOGINS = {
     DEMO_LEARNER: "a learner: two letters, one program under way, a license to activate, four courses,"
-    " a request that was declined",
+    " a request that was declined, credit that was granted",
     REGISTRAR: "staff: programs, letters and what they rest on",
     ADMINISTRATOR: "the administrator: everything",
     CUSTOMERS_ADMINISTRATOR: "looks after a customer's seats and requests: /customers/harbour-logistics/",
@@ -64,6 +70,8 @@ def seed_demo(*, at: datetime) -> bool:
     _import_letters(everybody.learners, by=by)
     publish_texts(by=by)
     _set_status(ProgramStatus.ACTIVE, by=by)
+    award_completed(by=by)
+    _work_off_queue(by=by)
     demo_learner = _let_sign_in()
     administrator = User.objects.get(username=CUSTOMERS_ADMINISTRATOR)
     sell_licenses(
@@ -74,6 +82,7 @@ def seed_demo(*, at: datetime) -> bool:
     ask_customer(administrator, by=by)
     sell_courses(demo_learner, by=by)
     share(demo_learner, by=by)
+    ask_institutions(demo_learner, by=by)
     _let_a_service_call()
     return True
 
@@ -108,7 +117,7 @@ def _enroll(learners: Iterable[Learner], program: Program, *, by: Attribution) -
 
 
 def _work_off_queue(*, by: Attribution) -> None:
-    """The grades queued everybody; nobody has a letter yet, and unpublished programs issue none."""
+    """What queued learners changes no letter: nobody has one yet, or it stays as it is."""
     run = new_run(RunKind.REVALIDATE, by=by)
     while revalidate_page(size=1_000, run=run, by=by).outcomes:
         pass

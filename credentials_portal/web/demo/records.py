@@ -7,29 +7,45 @@ reason.
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import TYPE_CHECKING
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from credentials_portal.accounts.models import User
 from credentials_portal.core.history import Attribution
+from credentials_portal.core.models import OutboxMessage
+from credentials_portal.core.outbox import Delivery, Outcome
 from credentials_portal.web.demo.catalog import (
     CATALOG,
     DEVELOPMENT,
     SUPPLY_CHAINS,
+    Program,
     Run,
 )
 from credentials_portal.web.demo.learners import Learner
-from programs.enums import CertificateStatus, PathwayStatus
+from programs.enums import CertificateStatus, CreditAnswer, CreditRequestSource, PathwayStatus
 from programs.selectors import program_by_identifier, run_offers
+from programs.selectors.consent import consent_words
+from programs.selectors.credit import pathways_of
 from programs.services import (
     CertificateRecord,
     GradeRecord,
     RunRecord,
+    award_program_certificates,
     record_course_certificates,
     record_course_runs,
     record_grades,
 )
+from programs.services.configurations import configure_course_certificate
+from programs.services.credit import answer_request, request_credit, withdraw_request
+from programs.services.credit.notices import CREDIT_REQUEST
+from programs.services.credit.outcomes import record_requests
 from programs.services.institutions import PathwayRecord, record_organization, record_pathways
 from programs.services.sharing import count_view, share_record
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
+    from programs.models import UserCreditPathway
 
 DAY = timedelta(days=1)
 # Certificates come some days after a run has ended, and letters after them.
@@ -89,6 +105,10 @@ OPERATIONS = PathwayRecord(
     email="credit@mill-hill.example",
     program_ids=(),
     status=PathwayStatus.RETIRED,
+)
+GRANTED_NOTE = (
+    "15 of 90 ECTS credits count towards the MSc Logistics: the modules LOG-1 and LOG-3.\n"
+    "Bring this note when you enroll; it holds for admission within three years."
 )
 TAKEN_BY = (
     (LOGISTICS, (SUPPLY_CHAINS,)),
@@ -151,6 +171,21 @@ def certify(learner: Learner, *, by: Attribution) -> None:
     )
     certificates = [CertificateRecord(user_id, runs[key], at) for key, at in awarded.items()]
     record_course_certificates([*certificates, revoked], by=by)
+    development = program_by_identifier(str(DEVELOPMENT.uuid))
+    configure_course_certificate(
+        run=development.course_runs.get(key=AWAITED.key),
+        certificate_type="verified",
+        details={"is_active": True, "certificate_available_date": by.at + 21 * DAY},
+        by=by,
+    )
+
+
+def award_completed(*, by: Attribution) -> None:
+    """Award the program certificates of one program, soon after the learner completed it."""
+    award_program_certificates(
+        program=program_by_identifier(str(SUPPLY_CHAINS.uuid)),
+        by=replace(by, at=SUPPLY_CHAINS.path(2022)[-1].ends_at + 2 * PROCESSING),
+    )
 
 
 def share(learner: User, *, by: Attribution) -> None:
@@ -164,6 +199,65 @@ def share(learner: User, *, by: Attribution) -> None:
     )
     for days in (31, 6):
         count_view(shared_record_id=shared.link.pk, at=by.at - days * DAY)
+
+
+def ask_institutions(learner: User, *, by: Attribution) -> None:
+    """Three requests: credit was granted, one was withdrawn, and one is on its way now.
+
+    What the first two would have sent left before the institution moved in: nobody is told again.
+    """
+    granted = _ask(learner, LOGISTICS, SUPPLY_CHAINS, days_ago=24, by=by)
+    withdrawn = _ask(learner, POLICY, DEVELOPMENT, days_ago=15, by=by)
+    for asked in (granted, withdrawn):
+        _note_sent(asked)
+    _answer(granted, CreditAnswer.RECEIVED, "", days_ago=21, by=by)
+    _answer(granted, CreditAnswer.GRANTED, GRANTED_NOTE, days_ago=4, by=by)
+    withdraw_request(
+        request_uuid=withdrawn.uuid, by=replace(by, at=by.at - 13 * DAY, actor=learner)
+    )
+    _messages().delete()
+    _ask(learner, POLICY, SUPPLY_CHAINS, days_ago=0, by=by)
+
+
+def _ask(
+    learner: User, record: PathwayRecord, program: Program, *, days_ago: int, by: Attribution
+) -> "UserCreditPathway":
+    stored = program_by_identifier(str(program.uuid))
+    pathway = next(
+        one.pathway
+        for one in pathways_of(program_id=stored.pk, user_id=learner.pk)
+        if one.uuid == record.uuid
+    )
+    return request_credit(
+        user=learner,
+        program=stored,
+        pathway_id=pathway.pk,
+        source=CreditRequestSource.WEB,
+        consent_text=consent_words(pathway),
+        by=replace(by, at=by.at - days_ago * DAY, actor=learner),
+    ).request
+
+
+def _note_sent(asked: "UserCreditPathway") -> None:
+    """As if its mail had left within a minute."""
+    [message] = _messages().filter(kind=CREDIT_REQUEST, payload__request=asked.pk)
+    record_requests([Delivery(message, Outcome.done())], asked.requested_at + timedelta(seconds=40))
+
+
+def _answer(
+    asked: "UserCreditPathway",
+    answer: CreditAnswer,
+    note: str,
+    *,
+    days_ago: int,
+    by: Attribution,
+) -> None:
+    at = by.at - days_ago * DAY
+    answer_request(request_uuid=asked.uuid, answer=answer, note=note, by=replace(by, at=at))
+
+
+def _messages() -> "QuerySet[OutboxMessage]":
+    return OutboxMessage.objects.filter(kind__startswith="programs.")
 
 
 def _letter(percent: Decimal) -> str:
