@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any, ClassVar
 from uuid import UUID
@@ -13,6 +14,7 @@ from rest_framework.exceptions import Throttled, ValidationError
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import DateTimeField
 
 from credentials_portal.accounts.models import User
 from credentials_portal.api.errors import status_of
@@ -33,6 +35,7 @@ from programs.services.sharing import share_record
 
 FOR_LEARNER = "programs.request_credit_for_learner"
 TOO_MANY = "Too Many Requests"
+SECOND = timedelta(seconds=1)
 # The support tools ask for no reason.
 REASON_OF_STAFF = "Asked through the API."
 
@@ -52,7 +55,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
             return _too_many(error.wait or 0)  # type: ignore[attr-defined]  # missing in stubs
         case TooManyRequestsError():
             wait = error.retry_after.total_seconds()
-            return _too_many(wait, code=error.code, next_allowed_at=error.next_allowed_at)
+            return _too_many(wait, code=error.code, next_allowed_at=_told(error.next_allowed_at))
         case DomainError():
             return Response({"error": error.message, "code": error.code}, status=status_of(error))
         case ValidationError():
@@ -70,6 +73,12 @@ def _too_many(wait_seconds: float, **facts: Any) -> Response:
         status=HTTPStatus.TOO_MANY_REQUESTS,
         headers={"Retry-After": str(max(1, math.ceil(wait_seconds)))},
     )
+
+
+def _told(at: datetime) -> str:
+    """In whole seconds, and not a moment too early."""
+    whole = at if not at.microsecond else at.replace(microsecond=0) + SECOND
+    return str(DateTimeField().to_representation(whole))
 
 
 class RecordAction(WireView):

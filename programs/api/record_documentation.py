@@ -258,6 +258,10 @@ SEND = _act(
             "There is no such learner or program, or the pathway takes no requests about it.",
             "User does not exist",
         ),
+        409: _error(
+            "The institution takes completed programs only, and this one is not.",
+            "The institution takes completed programs only.",
+        ),
     },
     SendSerializer,
     {"username": "ada", "pathway_id": 3},
