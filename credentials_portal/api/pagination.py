@@ -61,7 +61,7 @@ class CountedPagination(WirePagination):
     """Rows and their number in one statement."""
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
-        number = _page_number(request.query_params.get(self.page_query_param, "1"))
+        number = page_number(request.query_params.get(self.page_query_param, "1"))
         size = self.get_page_size(request) or self.page_size
         counted = queryset.annotate(of_all=Window(Count("pk")))
         rows = list(counted[(number - 1) * size : number * size])
@@ -91,7 +91,8 @@ class PositionPagination(WirePagination):
         return Response({name: facts[name] for name in self.keys})
 
 
-def _page_number(written: str) -> int:
+def page_number(written: str) -> int:
+    """The number of a page as a URL writes it. Raises `NotFound`."""
     if not (written.isascii() and written.isdigit() and 0 < int(written) < 10**7):
         raise NotFound("Invalid page.")
     return int(written)
