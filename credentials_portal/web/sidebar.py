@@ -30,6 +30,9 @@ GROUPS = (
             ("programs.Organization", "account_balance", _("Organizations")),
             ("programs.ProgramCertificate", "verified", _("Program certificates")),
             ("programs.CourseCertificate", "verified_user", _("Course certificates")),
+            ("programs.UserCreditPathway", "outgoing_mail", _("Credit requests")),
+            ("programs.Pathway", "alt_route", _("Credit pathways")),
+            ("programs.SharedProgramRecord", "share", _("Links to records")),
             (
                 "programs.ProgramCertificateConfiguration",
                 "tune",
@@ -108,6 +111,7 @@ GROUPS = (
 
 # Pages that belong to a list and stand after it: the page, the icon, and what people call it.
 PAGES = {
+    "programs.UserCreditPathway": (("report", "bar_chart", _("Report of credit requests")),),
     "subsidy_requests.LicenseRequest": (("reports", "bar_chart", _("Reports of requests")),),
 }
 

@@ -1,5 +1,21 @@
 """The programs in the admin: the catalog is edited, what learners earned changes by services."""
 
-from programs.admin import catalog, certificates, grades, programs
+from programs.admin import (
+    catalog,
+    certificates,
+    credit_requests,
+    grades,
+    pathways,
+    programs,
+    shared_records,
+)
 
-__all__ = ["catalog", "certificates", "grades", "programs"]
+__all__ = [
+    "catalog",
+    "certificates",
+    "credit_requests",
+    "grades",
+    "pathways",
+    "programs",
+    "shared_records",
+]

@@ -42,10 +42,15 @@ class CourseCertificateAdmin(EarnedByLearners):
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         given = ("user", "course_run", "mode", "awarded_at")
-        return (*given, "status", "source", "revoked_at", "uuid") if obj else (*given, "reason")
+        kept = ("status", "source", "revoked_at", "date_override", "told", "uuid")
+        return (*given, *kept) if obj else (*given, "reason")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return self.get_fields(request, obj) if obj else ()
+
+    @admin.display(description=_("Attributes"))
+    def told(self, certificate: CourseCertificate) -> str:
+        return _attributes(certificate)
 
     def save_model(
         self, request: HttpRequest, obj: CourseCertificate, form: Any, change: bool
@@ -84,6 +89,11 @@ class CourseCertificateAdmin(EarnedByLearners):
         )
 
 
+def _attributes(certificate: CourseCertificate | ProgramCertificate) -> str:
+    """What a service keeps with the certificate, as `name: value`."""
+    return "; ".join(f"{one['name']}: {one['value']}" for one in certificate.attributes)
+
+
 def _record(certificate: CourseCertificate) -> services.CertificateRecord:
     return services.CertificateRecord(
         user_id=certificate.user_id,
@@ -117,10 +127,19 @@ class ProgramCertificateAdmin(EarnedByLearners):
     list_display = ("user", "program", "status", "source", "awarded_at", "revoked_at")
     list_select_related = ("user", "program")
     list_filter = ("status", "source")
+    fields = (
+        *("user", "program", "status", "source", "awarded_at"),
+        *("revoked_at", "revocation_kind", "revocation_reason", "told", "uuid"),
+    )
+    readonly_fields = ("told", "uuid")
     actions = ("revoke",)
 
     def has_decide_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("programs.change_programcertificate")
+
+    @admin.display(description=_("Attributes"))
+    def told(self, certificate: ProgramCertificate) -> str:
+        return _attributes(certificate)
 
     @admin.action(description=_("Revoke"), permissions=["decide"])
     def revoke(
