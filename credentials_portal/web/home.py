@@ -10,6 +10,7 @@ from letters.selectors import letters_of
 from licenses.selectors.customers import customers_looked_after_by
 from licenses.selectors.learners import HeldLicense, licenses_of_learner
 from programs.selectors import ProgramProgress, programs_of_learner
+from programs.selectors.credit_news import CreditNews, credit_news_of
 from subsidy_requests.selectors.learners import HeldRequest, requests_of_learner
 from subsidy_requests.selectors.review import waiting_by_customer
 
@@ -41,13 +42,15 @@ class Home:
     """The letters in `waiting` are new, or not valid at the moment.
 
     `licenses` are those that need the reader: to be activated, or about to end. `entitlements`
-    end soon, or their refund was refused. `requests` were answered lately.
+    end soon, or their refund was refused. `requests` were answered lately, and so were requests
+    for `credit`.
     """
 
     waiting: tuple["ProgramLetter", ...]
     licenses: tuple[HeldLicense, ...]
     entitlements: tuple[HeldEntitlement, ...]
     requests: tuple[HeldRequest, ...]
+    credit: CreditNews
     programs: tuple[ProgramCard, ...]
     letters: tuple["ProgramLetter", ...]
     customers: tuple[CustomerLookedAfter, ...]
@@ -55,12 +58,12 @@ class Home:
     @property
     def needs_reader(self) -> bool:
         """There is something to do, or to know."""
-        own = (self.waiting, self.licenses, self.entitlements, self.requests)
+        own = (self.waiting, self.licenses, self.entitlements, self.requests, self.credit)
         return any(own) or any(one.waiting for one in self.customers)
 
 
 def home_of(user: "User", *, at: datetime) -> Home:
-    """Fourteen statements at most, whatever there is."""
+    """Seventeen statements at most, whatever there is."""
     customers = list(customers_looked_after_by(user))
     requests_waiting = waiting_by_customer(customers)
     letters = tuple(letters_of(user.pk))
@@ -74,6 +77,7 @@ def home_of(user: "User", *, at: datetime) -> Home:
             if held.ends_soon or held.refusal_within(NEWS)
         ),
         requests=tuple(one for one in requests_of_learner(user, at=at) if one.is_news(NEWS)),
+        credit=credit_news_of(user_id=user.pk, since=at - NEWS, at=at),
         programs=tuple(
             ProgramCard(progress, by_program.get(progress.program.pk))
             for progress in programs_of_learner(user_id=user.pk, at=at)
