@@ -12,7 +12,7 @@ from django.core.signing import BadSignature, Signer
 from django.urls import reverse
 
 from credentials_portal.core.errors import GoneError, NotFoundError
-from programs.enums import CreditAnswer, CreditRequestStatus, ShareEnd
+from programs.enums import CreditAnswer, CreditRequestStatus
 from programs.models import Pathway, UserCreditPathway
 from programs.selectors.sharing import record_csv_link, record_link
 
@@ -193,10 +193,9 @@ def request_of_token(token: str, *, at: datetime) -> UserCreditPathway:
 
 
 def _is_over(request: UserCreditPathway, at: datetime) -> bool:
-    is_orphaned = request.shared_record and request.shared_record.end == ShareEnd.RETIRED
     return (
         request.status == CreditRequestStatus.WITHDRAWN
-        or bool(is_orphaned)
+        or request.user.is_retired
         or request.requested_at + ANSWERABLE_FOR <= at
     )
 
