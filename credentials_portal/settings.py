@@ -397,6 +397,12 @@ USERNAME_REPLACEMENT_WORKER = env.str("USERNAME_REPLACEMENT_WORKER", "")
 # The Discovery service that `copy_catalog` reads.
 CATALOG_BASE_URL = env.str("CATALOG_BASE_URL", "")
 CATALOG_TIMEOUT_SECONDS = env.float("CATALOG_TIMEOUT_SECONDS", 30.0)
+if CATALOG_BASE_URL:
+    CELERY_BEAT_SCHEDULE["copy_catalog"] = {
+        "task": "core.run_command",
+        "args": ("copy_catalog",),
+        "schedule": crontab(hour="1", minute="0"),
+    }
 
 # --- Entitlements ----------------------------------------------------------------------------
 # Without an order service refunds are opened here, and staff pay them by hand.

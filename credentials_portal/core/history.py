@@ -251,7 +251,7 @@ def upsert_with_history(
     defaulted: list[Any] = [
         field
         for field in model._meta.concrete_fields
-        if field not in given and not field.primary_key and field.has_default()
+        if field not in given and not field.primary_key and _has_default(field)
     ]
     fields = [*given, *defaulted]
     records = [
@@ -386,6 +386,12 @@ def _field_by_attname(model: type[models.Model], name: str) -> Any:
     return next(
         field for field in model._meta.concrete_fields if name in {field.attname, field.name}
     )
+
+
+def _has_default(field: Any) -> bool:
+    """A text that may be empty is so by default, as in a new instance."""
+    may_be_empty = field.blank and field.empty_strings_allowed and not field.null
+    return field.has_default() or may_be_empty
 
 
 def _default(field: Any, by: Attribution) -> Any:
