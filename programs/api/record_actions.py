@@ -1,6 +1,7 @@
 """A record is shared and sent: two paths that never had a slash at their end."""
 
 import math
+import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from http import HTTPStatus
@@ -35,6 +36,7 @@ from programs.services.sharing import share_record
 
 FOR_LEARNER = "programs.request_credit_for_learner"
 TOO_MANY = "Too Many Requests"
+HEX = re.compile("[0-9a-f]{32}")
 SECOND = timedelta(seconds=1)
 # The support tools ask for no reason.
 REASON_OF_STAFF = "Asked through the API."
@@ -75,6 +77,10 @@ def _too_many(wait_seconds: float, **facts: Any) -> Response:
     )
 
 
+def _unknown_program() -> WireError:
+    return WireError({"error": "There is no such program."}, HTTPStatus.NOT_FOUND)
+
+
 def _told(at: datetime) -> str:
     """In whole seconds, and not a moment too early."""
     whole = at if not at.microsecond else at.replace(microsecond=0) + SECOND
@@ -95,6 +101,8 @@ class RecordAction(WireView):
         return exception_handler
 
     def post(self, request: Request, program_hex: str) -> HttpResponseBase:
+        if not HEX.fullmatch(program_hex):
+            raise _unknown_program()
         if not request.user.is_authenticated:
             return redirect_to_login(request.get_full_path())
         count_person(request, scope=self.scope)
@@ -102,7 +110,7 @@ class RecordAction(WireView):
         learner = self._learner(wanted["username"])
         program = Program.objects.filter(uuid=UUID(program_hex)).first()
         if program is None:
-            raise WireError({"error": "There is no such program."}, HTTPStatus.NOT_FOUND)
+            raise _unknown_program()
         return self.act(learner, program, wanted)
 
     def act(self, learner: User, program: Program, wanted: dict[str, Any]) -> Response:

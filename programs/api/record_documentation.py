@@ -133,9 +133,9 @@ IS_PUBLIC = OpenApiParameter(
 )
 WRITTEN_UUID = OpenApiParameter(
     "written_uuid",
-    OpenApiTypes.STR,
+    OpenApiTypes.UUID,
     OpenApiParameter.PATH,
-    description="32 hexadecimal digits, or with dashes.",
+    description="With its dashes, or without.",
 )
 IN_PATH = OpenApiParameter(
     "program_hex",
@@ -181,11 +181,9 @@ RETRIEVE = _operation(
         200: _answer(RecordAnswerSerializer, "The record.", RECORD_ANSWER),
         401: NOT_AUTHENTICATED,
         403: NOT_PERMITTED,
-        404: _answer(
-            OpenApiTypes.ANY,
-            "There is no such program. Where there is no such learner, or the link never was, is"
-            " revoked or has expired, the answer is empty.",
-            {"detail": "There is no such program."},
+        404: OpenApiResponse(
+            description="There is no such program: `detail` says so in JSON. The answer is empty"
+            " where there is no such learner, or the link never was, is revoked or has expired."
         ),
         429: _detail(
             "Too many requests from this address; `Retry-After` says when to ask again.",

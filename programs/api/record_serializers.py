@@ -73,9 +73,9 @@ class RowSerializer(serializers.Serializer[Any]):
 class PathwayOfRecordSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
     id = serializers.IntegerField()
-    status = serializers.ChoiceField(("sent", ""))
+    status = serializers.CharField(help_text="`sent`, while a request of this program stands.")
     is_active = serializers.BooleanField(help_text="Always true: others are left out.")
-    pathway_type = serializers.ChoiceField(("credit",))
+    pathway_type = serializers.CharField(help_text="Always `credit`: others are left out.")
 
 
 class RecordSerializer(serializers.Serializer[Any]):

@@ -12,8 +12,8 @@ urlpatterns = [
         "records/api/v1/program_records/<str:written_uuid>/",
         records.ProgramRecordDetail.as_view(),
     ),
-    re_path(rf"^records/programs/{PROGRAM}/share$", record_actions.ShareRecord.as_view()),
-    re_path(rf"^records/programs/{PROGRAM}/send$", record_actions.SendRecord.as_view()),
+    path("records/programs/<str:program_hex>/share", record_actions.ShareRecord.as_view()),
+    path("records/programs/<str:program_hex>/send", record_actions.SendRecord.as_view()),
     re_path(
         rf"^records/programs/shared/{SHARED}/csv$",
         record_pages.shared_program_record_csv,
