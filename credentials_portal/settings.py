@@ -340,6 +340,7 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
     "ENUM_NAME_OVERRIDES": {
+        "CertificateStatus": "programs.enums.CertificateStatus",
         "EntitlementStatus": "entitlements.enums.EntitlementStatus",
         "LetterState": "letters.enums.LetterState",
         "LicenseStatus": "licenses.enums.LicenseStatus",

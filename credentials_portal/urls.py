@@ -12,6 +12,7 @@ urlpatterns = [
     path("", include("programs.api.urls")),
     path("api/programs/v1/", include("programs.api.report_urls")),
     path("api/entitlements/v1/", include("entitlements.api.urls")),
+    path("api/v2/", include("programs.api.v2.urls")),
     path("api/v1/", include("licenses.api.urls")),
     path("api/v1/", include("subsidy_requests.api.urls")),
     path("", include("licenses.urls")),

@@ -1,6 +1,6 @@
-from django.urls import include, path
+from django.urls import include, path, re_path
 
-from programs.views import answering, asking, credit_requests, records, sharing
+from programs.views import answering, asking, certificates, credit_requests, records, sharing
 
 of_link = [
     path("change/", sharing.change, name="change_program_record_link"),
@@ -21,6 +21,11 @@ of_credit_request = [
 ]
 
 urlpatterns = [
+    re_path(
+        r"^credentials/(?P<certificate_hex>[0-9a-f]{32})/$",
+        certificates.certificate,
+        name="certificate",
+    ),
     path(
         "programs/shared/<uuid:link_uuid>/", records.shared_record_page, name="shared_record_page"
     ),
