@@ -1,0 +1,138 @@
+"""Links to records in the admin: who can open what; revoked with a reason, and nothing else."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from programs.enums import ShareEnd
+from programs.models import SharedProgramRecord
+from programs.services.sharing import count_view
+from tests.programs.admin.desk import ROLES, member_of, page, rows, url
+from tests.programs.factories import CreditRequestFactory, SharedRecordFactory
+
+pytestmark = pytest.mark.django_db
+
+MODEL = "sharedprogramrecord"
+
+
+@pytest.fixture
+def registrar() -> Client:
+    return member_of("Registrars")
+
+
+@pytest.fixture
+def link() -> SharedProgramRecord:
+    link: SharedProgramRecord = SharedRecordFactory.create()
+    return link
+
+
+def revoke(browser: Client, *links: SharedProgramRecord, **fields: Any) -> Any:
+    given = {"action": "revoke", "_selected_action": [link.pk for link in links], **fields}
+    return browser.post(url(f"{MODEL}_changelist"), given, follow=True)
+
+
+def test_shows_how_a_link_stands_and_how_often_others_opened_it(
+    registrar: Client, link: SharedProgramRecord
+) -> None:
+    now = timezone.now()
+    for day in (0, 0, 3):
+        count_view(shared_record_id=link.pk, at=now - timedelta(days=day))
+
+    (row,) = rows(registrar, MODEL)
+
+    assert (row.viewed, row.last_viewed) == (3, now)
+    assert "opens the record" in page(registrar, url(f"{MODEL}_change", link.pk))
+
+
+def test_says_why_a_link_is_dead(registrar: Client) -> None:
+    revoked = SharedRecordFactory.create(revoked=True)
+    expired = SharedRecordFactory.create(expires_at=timezone.now())
+
+    assert "dead: the learner revoked it" in page(registrar, url(f"{MODEL}_change", revoked.pk))
+    assert "dead: expired" in page(registrar, url(f"{MODEL}_change", expired.pk))
+
+
+def test_finds_a_link_by_itself_its_uuid_and_its_learner(
+    registrar: Client, link: SharedProgramRecord
+) -> None:
+    SharedRecordFactory.create()
+    address = f"https://portal.example.org/records/programs/shared/{link.uuid.hex}/"
+
+    for term in (address, str(link.uuid), link.user.username, link.user.email.upper()):
+        assert rows(registrar, MODEL, q=term) == [link], term
+    assert rows(registrar, MODEL, q=link.user.username[:-1]) == []
+
+
+def test_a_link_is_revoked_with_a_reason_after_its_consequences_were_shown(
+    registrar: Client, link: SharedProgramRecord
+) -> None:
+    asked = revoke(registrar, link)
+    link.refresh_from_db()
+    assert "sees nothing any more, from now on and for good" in asked.content.decode()
+    assert link.revoked_at is None
+
+    without = revoke(registrar, link, reason="")
+    link.refresh_from_db()
+    assert "This field is required" in without.content.decode()
+    assert link.revoked_at is None
+
+    done = revoke(registrar, link, reason="It was posted to a forum.")
+
+    assert "Changed: 1" in done.content.decode()
+    link.refresh_from_db()
+    assert (link.end, link.is_live(timezone.now())) == (ShareEnd.STAFF, False)
+    last = link.history.latest()
+    assert (last.history_change_reason, last.cause) == ("It was posted to a forum.", "admin")
+    assert last.history_user_id == int(registrar.session["_auth_user_id"])
+
+
+def test_the_link_of_a_request_dies_and_the_request_stays(registrar: Client) -> None:
+    request: Any = CreditRequestFactory.create()
+
+    revoke(registrar, request.shared_record, reason="Sent to the wrong address.")
+
+    request.refresh_from_db()
+    assert (request.status, request.shared_record.end) == ("sent", ShareEnd.STAFF)
+
+
+def test_a_dead_link_stays_as_it_died(registrar: Client) -> None:
+    revoked = SharedRecordFactory.create(revoked=True)
+
+    done = revoke(registrar, revoked, reason="Again.")
+
+    revoked.refresh_from_db()
+    assert "Changed: 0" in done.content.decode()
+    assert revoked.end == ShareEnd.REVOKED
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_nothing_is_added_edited_or_deleted_by_hand(role: str, link: SharedProgramRecord) -> None:
+    browser = member_of(role)
+    before = SharedProgramRecord.objects.values().get()
+
+    assert browser.get(url(f"{MODEL}_change", link.pk)).status_code == 200
+    posts = [url(f"{MODEL}_{name}", link.pk) for name in ("change", "delete")]
+    statuses = [browser.post(address, {"post": "yes"}).status_code for address in posts]
+    assert [*statuses, browser.get(url(f"{MODEL}_add")).status_code] == [403, 403, 403]
+    if role != "Registrars":
+        revoke(browser, link, reason="May I?")
+
+    assert SharedProgramRecord.objects.values().get() == before
+
+
+def test_the_list_takes_as_many_statements_for_fifty_as_for_one(registrar: Client) -> None:
+    def statements() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            rows(registrar, MODEL)
+        return len(captured)
+
+    SharedRecordFactory.create()
+    for_one = statements()
+    SharedRecordFactory.create_batch(49)
+
+    assert statements() == for_one
