@@ -1,6 +1,14 @@
 from django.urls import include, path, re_path
 
-from programs.views import answering, asking, certificates, credit_requests, records, sharing
+from programs.views import (
+    answering,
+    asking,
+    certificates,
+    credit_requests,
+    record_json,
+    records,
+    sharing,
+)
 
 of_link = [
     path("change/", sharing.change, name="change_program_record_link"),
@@ -10,6 +18,7 @@ of_link = [
 
 of_program = [
     path("record.csv", records.own_record_csv, name="program_record_csv"),
+    path("record.json", record_json.own_record_json, name="program_record_json"),
     path("credit/", asking.ask, name="request_credit"),
     path("share/", sharing.share, name="share_program_record"),
     path("share/<uuid:link_uuid>/", include(of_link)),

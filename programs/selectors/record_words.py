@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -109,8 +110,20 @@ def record_csv(record: ProgramRecord, learner: ShownLearner) -> RecordFile:
     ]
     file = io.StringIO()
     csv.writer(file, quoting=csv.QUOTE_ALL).writerows(map(csv_cell, line) for line in lines)
-    title = re.sub(r"\W+", "_", record.program.title.lower())[:LONGEST_NAME].strip("_")
-    return RecordFile(f"{title or 'program'}_grades.csv", file.getvalue())
+    return RecordFile(f"{_file_stem(record)}_grades.csv", file.getvalue())
+
+
+def record_json(record: ProgramRecord, learner: ShownLearner) -> RecordFile:
+    """The record as its JSON says it, to keep: without what a learner can do with it here."""
+    told = record_in_words(record, learner)
+    kept = {name: told[name] for name in ("learner", "program", "platform_name", "grades")}
+    content = json.dumps(kept, indent=2, ensure_ascii=False)
+    return RecordFile(f"{_file_stem(record)}_record.json", f"{content}\n")
+
+
+def _file_stem(record: ProgramRecord) -> str:
+    stem = re.sub(r"\W+", "_", record.program.title.lower())[:LONGEST_NAME].strip("_")
+    return stem or "program"
 
 
 def _row(row: RecordRow) -> dict[str, Any]:
