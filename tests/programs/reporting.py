@@ -1,14 +1,27 @@
-"""Credit requests to report, and an independent count of them: loops over plain rows."""
+"""Credit requests to report, any at all; and an independent count of them: loops over plain rows."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from statistics import median
 from typing import Any
 
+from django.db import transaction
+from hypothesis import strategies as st
+
+from credentials_portal.accounts.models import User
+from programs.enums import CreditAnswer, CreditRequestStatus
 from programs.models import Pathway, Program, ProgramCertificate, UserCreditPathway
 from programs.selectors.reports import UNKNOWN_PROGRAM, GroupBy
+from tests.programs.factories import (
+    CreditRequestFactory,
+    LearnerFactory,
+    PathwayFactory,
+    ProgramCertificateFactory,
+    ProgramFactory,
+)
 
 MAY = datetime(2025, 5, 1, tzinfo=UTC)
 JUNE = datetime(2025, 6, 1, tzinfo=UTC)
@@ -110,3 +123,60 @@ def _counts(requests: list[UserCreditPathway], certificates: dict[Any, datetime]
         "refused": number(answer="refused"),
         "median_days": round(median(days), 1) if days else None,
     }
+
+
+# Any requests and certificates: by learner, program, pathway, instant, status, answer and record.
+moments = st.sampled_from(
+    [MAY, JUNE - INSTANT, JUNE, JUNE + 5 * DAY, JULY - INSTANT, JULY, JULY + 40 * DAY]
+)
+answers = st.sampled_from(["", *CreditAnswer.values])
+statuses = st.sampled_from(CreditRequestStatus.values)
+request = st.tuples(
+    st.integers(0, 3),
+    st.one_of(st.none(), st.integers(0, 1)),
+    st.integers(0, 1),
+    moments,
+    statuses,
+    answers,
+    st.booleans(),
+)
+requests = st.lists(request, max_size=12)
+certificates = st.dictionaries(
+    st.tuples(st.integers(0, 3), st.integers(0, 1)),
+    st.tuples(
+        st.sampled_from([JUNE - DAY, JUNE, JUNE + 7 * DAY, JULY + DAY / 4, JULY + 90 * DAY]),
+        st.booleans(),
+    ),
+)
+
+
+@contextmanager
+def stored(rows: list[Any], held: dict[Any, Any]) -> Iterator[None]:
+    """These requests and certificates, until the block ends."""
+    with transaction.atomic():
+        learners: list[User] = LearnerFactory.create_batch(4)
+        programs = [ProgramFactory.create(title=title) for title in ("=SUM(A1)", "Zoology")]
+        pathways = [PathwayFactory.create(name=name) for name in ("@Alpha", "Beta")]
+        numbers: dict[Any, int] = {}
+        for who, which, where, at, status, answer, was_completed in rows:
+            key = (who, which, where)
+            numbers[key] = numbers.get(key, 0) + 1
+            fields: dict[str, Any] = {
+                "user": learners[who],
+                "pathway": pathways[where],
+                "requested_at": at,
+                "answered_at": at if answer else None,
+                "answer": answer,
+                "withdrawn_at": at,
+            }
+            if which is None:
+                CreditRequestFactory.create(legacy=True, **{**fields, "status": status})
+            else:
+                fields |= {"number": numbers[key], "was_completed": was_completed}
+                CreditRequestFactory.create(program=programs[which], status=status, **fields)
+        for (who, which), (at, is_revoked) in held.items():
+            ProgramCertificateFactory.create(
+                user=learners[who], program=programs[which], awarded_at=at, revoked=is_revoked
+            )
+        yield
+        transaction.set_rollback(True)

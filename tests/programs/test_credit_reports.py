@@ -2,8 +2,6 @@
 
 import csv
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from io import StringIO
 from pathlib import Path
@@ -11,13 +9,12 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection, transaction
+from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from credentials_portal.accounts.models import User
 from credentials_portal.core.report import csv_cell
 from programs.enums import CreditAnswer, CreditRequestStatus
 from programs.models import Pathway, Program, UserCreditPathway
@@ -39,7 +36,16 @@ from tests.programs.factories import (
     ProgramCertificateFactory,
     ProgramFactory,
 )
-from tests.programs.reporting import DAY, INSTANT, JULY, JUNE, MAY, counted
+from tests.programs.reporting import (
+    DAY,
+    INSTANT,
+    JULY,
+    JUNE,
+    certificates,
+    counted,
+    requests,
+    stored,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -232,60 +238,6 @@ def test_programs_and_pathways_of_one_name_are_told_apart() -> None:
 
 # --- Against an independent count --------------------------------------------------------------
 
-moments = st.sampled_from(
-    [MAY, JUNE - INSTANT, JUNE, JUNE + 5 * DAY, JULY - INSTANT, JULY, JULY + 40 * DAY]
-)
-answers = st.sampled_from(["", *CreditAnswer.values])
-statuses = st.sampled_from(CreditRequestStatus.values)
-requests = st.tuples(
-    st.integers(0, 3),
-    st.one_of(st.none(), st.integers(0, 1)),
-    st.integers(0, 1),
-    moments,
-    statuses,
-    answers,
-    st.booleans(),
-)
-certificates = st.dictionaries(
-    st.tuples(st.integers(0, 3), st.integers(0, 1)),
-    st.tuples(
-        st.sampled_from([JUNE - DAY, JUNE, JUNE + 7 * DAY, JULY + DAY / 4, JULY + 90 * DAY]),
-        st.booleans(),
-    ),
-)
-
-
-@contextmanager
-def stored(rows: list[Any], held: dict[Any, Any]) -> Iterator[None]:
-    """These requests and certificates, until the block ends."""
-    with transaction.atomic():
-        learners: list[User] = LearnerFactory.create_batch(4)
-        programs = [ProgramFactory.create(title=title) for title in ("=SUM(A1)", "Zoology")]
-        pathways = [PathwayFactory.create(name=name) for name in ("@Alpha", "Beta")]
-        numbers: dict[Any, int] = {}
-        for who, which, where, at, status, answer, was_completed in rows:
-            key = (who, which, where)
-            numbers[key] = numbers.get(key, 0) + 1
-            fields: dict[str, Any] = {
-                "user": learners[who],
-                "pathway": pathways[where],
-                "requested_at": at,
-                "answered_at": at if answer else None,
-                "answer": answer,
-                "withdrawn_at": at,
-            }
-            if which is None:
-                CreditRequestFactory.create(legacy=True, **{**fields, "status": status})
-            else:
-                fields |= {"number": numbers[key], "was_completed": was_completed}
-                CreditRequestFactory.create(program=programs[which], status=status, **fields)
-        for (who, which), (at, is_revoked) in held.items():
-            ProgramCertificateFactory.create(
-                user=learners[who], program=programs[which], awarded_at=at, revoked=is_revoked
-            )
-        yield
-        transaction.set_rollback(True)
-
 
 def found_by_hand(scope: ReportScope) -> list[UserCreditPathway]:
     since = scope.since and datetime(*scope.since.timetuple()[:3], tzinfo=UTC)
@@ -299,7 +251,7 @@ def found_by_hand(scope: ReportScope) -> list[UserCreditPathway]:
 
 
 @given(
-    rows=st.lists(requests, max_size=12),
+    rows=requests,
     held=certificates,
     scope=st.sampled_from([ReportScope(), IN_JUNE, ReportScope(since=date(2025, 6, 1))]),
     group_by=st.sampled_from(GROUPINGS),
