@@ -14,7 +14,7 @@ def percent(fraction: Decimal | None) -> str:
     if fraction is None:
         return ""
     whole = (fraction * 100).quantize(Decimal(1), rounding=ROUND_HALF_UP)
-    return f"{number_format(whole)} %"
+    return f"{number_format(whole)}\N{NO-BREAK SPACE}%"
 
 
 @register.filter

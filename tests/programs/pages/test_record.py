@@ -60,7 +60,7 @@ def test_the_record_stands_as_a_table_with_the_best_attempt() -> None:
 
     table = words(signed_in(ada).get(page(program))).partition("Program record")[2]
 
-    assert "Learner Ada Lovelace" in table
+    assert "Learner: Ada Lovelace" in table
     assert "Username" in table
     assert "E-mail address ada@example.org" in table
     assert "Status partially completed Courses 1 of 1 earned" in table

@@ -72,7 +72,7 @@ def test_a_stranger_reads_the_record_with_the_name_alone(ada: User, program: Pro
 
     said, html = words(response), response.content.decode()
     assert response.status_code == 200
-    assert "Data Science Learner Ada Lovelace Status partially completed" in said
+    assert "Data Science Learner: Ada Lovelace Status partially completed" in said
     assert "Statistics" in said
     assert "87 %" in said
     for hidden in ("ada@example.org", "countess", "MSc", "40 %", "was not passed"):
@@ -97,7 +97,7 @@ def test_a_username_does_not_stand_in_for_a_missing_name(ada: User, program: Pro
 
     response = stranger().get(page(link))
 
-    assert "Learner no name is known" in words(response)
+    assert "A learner whose name is not known" in words(response)
     assert "countess" not in response.content.decode()
 
 
@@ -146,7 +146,7 @@ def test_it_is_live(ada: User, program: Program) -> None:
     User.objects.filter(pk=ada.pk).update(full_name="Countess of Lovelace")
 
     assert "Ada Lovelace" in before
-    assert "Learner Countess of Lovelace" in words(stranger().get(page(link)))
+    assert "Learner: Countess of Lovelace" in words(stranger().get(page(link)))
 
 
 @pytest.mark.parametrize("end", ["revoked", "expired"])
