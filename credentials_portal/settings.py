@@ -178,6 +178,7 @@ CELERY_BEAT_SCHEDULE = {
         (("expire_old_entitlements", "--commit"), crontab(hour="2", minute="50")),
         (("retire_old_licenses",), crontab(hour="3", minute="0")),
         (("remind_entitlement_expiry",), crontab(hour="3", minute="10")),
+        (("expire_record_shares",), crontab(hour="3", minute="15")),
         (("expire_stale_requests",), crontab(hour="3", minute="20")),
         (("check_history",), crontab(hour="3", minute="30")),
         (("purge_outbox",), crontab(hour="4", minute="0")),

@@ -60,7 +60,7 @@ class ShareEnd(TextChoices):
 
     REVOKED = "revoked", _("the learner revoked it")
     ROTATED = "rotated", _("the learner replaced it by another")
-    EXPIRED = "expired", _("it had expired when another was made")
+    EXPIRED = "expired", _("its time was over")
     WITHDRAWN = "withdrawn", _("the request was withdrawn")
     STAFF = "staff", _("staff revoked it")
     RETIRED = "retired", _("the learner left the portal")

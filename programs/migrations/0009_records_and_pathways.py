@@ -284,7 +284,7 @@ class Migration(migrations.Migration):
                         choices=[
                             ("revoked", "the learner revoked it"),
                             ("rotated", "the learner replaced it by another"),
-                            ("expired", "it had expired when another was made"),
+                            ("expired", "its time was over"),
                             ("withdrawn", "the request was withdrawn"),
                             ("staff", "staff revoked it"),
                             ("retired", "the learner left the portal"),
@@ -492,7 +492,7 @@ class Migration(migrations.Migration):
                         choices=[
                             ("revoked", "the learner revoked it"),
                             ("rotated", "the learner replaced it by another"),
-                            ("expired", "it had expired when another was made"),
+                            ("expired", "its time was over"),
                             ("withdrawn", "the request was withdrawn"),
                             ("staff", "staff revoked it"),
                             ("retired", "the learner left the portal"),

@@ -20,6 +20,10 @@ class SharedProgramRecordQuerySet(models.QuerySet["SharedProgramRecord"]):
         unexpired = Q(expires_at=None) | Q(expires_at__gt=at)
         return self.filter(unexpired, revoked_at=None)
 
+    def expired(self, at: datetime) -> "SharedProgramRecordQuerySet":
+        """Those that are dead because their time was over, and are not marked as ended yet."""
+        return self.filter(expires_at__lte=at, revoked_at=None)
+
 
 class SharedProgramRecord(TimeStampedModel):
     """A link that shows a learner's live record to whoever has its `uuid`.

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import connection, transaction
+from django.db.models import F
 
 from credentials_portal.accounts.models import User
 from credentials_portal.core.errors import ConflictError, DomainError, GoneError, NotFoundError
@@ -12,6 +13,7 @@ from credentials_portal.core.history import Attribution, save_with_history, upda
 from credentials_portal.core.retries import retry_conflicts
 from programs.enums import ShareEnd, ShareKind
 from programs.models import Program, SharedProgramRecord
+from programs.models.records import SharedProgramRecordQuerySet
 
 
 class ExpiryPassedError(DomainError):
@@ -29,6 +31,14 @@ class InstitutionsLinkError(ConflictError):
 class Shared(NamedTuple):
     link: SharedProgramRecord
     is_new: bool
+
+
+class Expired(NamedTuple):
+    """A link that was marked as expired."""
+
+    uuid: UUID
+    kind: ShareKind
+    expires_at: datetime | None
 
 
 @retry_conflicts
@@ -56,7 +66,7 @@ def share_record(
     if link and link.is_live(by.at):
         return Shared(link, is_new=False)
     if link:
-        _end([link.pk], ShareEnd.EXPIRED, by=by)
+        _mark_expired(SharedProgramRecord.objects.filter(pk=link.pk), by=by)
     choices = {
         "expires_at": expires_at,
         "show_email": show_email,
@@ -77,7 +87,7 @@ def revoke_share(*, link_uuid: UUID, by: Attribution, end: ShareEnd = ShareEnd.R
     )
     if link_id is None:
         raise NotFoundError("There is no such link.")
-    _end([link_id], end, by=by)
+    _end(link_id, end, by=by)
 
 
 @retry_conflicts
@@ -88,7 +98,7 @@ def rotate_share(*, link_uuid: UUID, by: Attribution) -> SharedProgramRecord:
     Raises `NotFoundError`, `GoneError` for a dead link, `InstitutionsLinkError`.
     """
     old = _lock_own(link_uuid, by)
-    _end([old.pk], ShareEnd.ROTATED, by=by)
+    _end(old.pk, ShareEnd.ROTATED, by=by)
     choices = {
         "expires_at": old.expires_at,
         "show_email": old.show_email,
@@ -118,6 +128,16 @@ def change_share(
         link.expires_at, link.show_email, link.show_username = choices
         save_with_history(link, by=by)
     return link
+
+
+@retry_conflicts
+@transaction.atomic
+def expire_shares(*, limit: int, by: Attribution) -> list[Expired]:
+    """Mark links of both kinds as ended whose time was over by `by.at`, `limit` at most.
+
+    They were dead already; now lists say so. One statement.
+    """
+    return _mark_expired(SharedProgramRecord.objects.all(), by=by, limit=limit)
 
 
 def count_view(*, shared_record_id: int, at: datetime) -> None:
@@ -177,6 +197,17 @@ def _make(
     return link
 
 
-def _end(link_ids: list[int], end: ShareEnd, *, by: Attribution) -> None:
-    links = SharedProgramRecord.objects.filter(pk__in=link_ids, revoked_at=None)
+def _end(link_id: int, end: ShareEnd, *, by: Attribution) -> None:
+    links = SharedProgramRecord.objects.filter(pk=link_id, revoked_at=None)
     update_with_history(links, {"revoked_at": by.at, "end": end}, by=by)
+
+
+def _mark_expired(
+    links: SharedProgramRecordQuerySet, *, by: Attribution, limit: int | None = None
+) -> list[Expired]:
+    """They ended when their time was over, whenever that is written down."""
+    values = {"revoked_at": F("expires_at"), "end": ShareEnd.EXPIRED}
+    rows = update_with_history(
+        links.expired(by.at), values, by=by, returning=Expired._fields, limit=limit
+    )
+    return [Expired(*row) for row in rows]
