@@ -10,6 +10,7 @@ from django.core.management import get_commands
 from credentials_portal.web.demo import LOGINS, PASSWORD
 from entitlements.enums import EntitlementStatus, ExpiryReason, RefundStatus
 from letters.enums import CHECK_WORDS, LetterState
+from programs.enums import RowReason
 from subsidy_requests.enums import ErrorCode, RequestState
 
 ROOT = Path(settings.BASE_DIR)
@@ -112,3 +113,9 @@ def test_every_decision_is_in_the_index() -> None:
     records = {path.name for path in (ROOT / "docs/decisions").glob("0*.md")}
 
     assert records == set(re.findall(r"\((0[^)]+)\)", text("docs/decisions/README.md")))
+
+
+def test_the_api_names_why_a_course_of_a_record_does_not_count() -> None:
+    records = text("docs/api.md").partition("## Program records")[2].partition("\n## ")[0]
+
+    assert set(RowReason.values) <= table_cells(records)
