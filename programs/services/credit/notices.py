@@ -43,9 +43,11 @@ def queue_withdrawal(request: UserCreditPathway, *, at: datetime) -> None:
 def queue_mail(notice: Notice, request: UserCreditPathway, *, at: datetime) -> None:
     """Tell the learner of the change that was just made to this locked request."""
     change = newest_history_ids(UserCreditPathway, [request.pk])[request.pk]
+    # To the microsecond: the payload's own encoder would keep milliseconds.
+    answered_at = request.answered_at.isoformat() if request.answered_at else None
     item = outbox.Item(
         cause=f"{notice}.{change}",
-        payload={"notice": notice, "request": request.pk, "answered_at": request.answered_at},
+        payload={"notice": notice, "request": request.pk, "answered_at": answered_at},
         key=f"credit_request:{request.pk}",
     )
     outbox.enqueue(RECORD_MAIL, [item], at=at)

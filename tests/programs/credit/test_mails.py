@@ -554,6 +554,6 @@ def test_payloads_name_nobody(ann: User, program: Program, pathway: Pathway) -> 
         {
             "notice": "request_answered",
             "request": request.pk,
-            "answered_at": "2025-06-01T12:00:00Z",
+            "answered_at": "2025-06-01T12:00:00+00:00",
         },
     ]
