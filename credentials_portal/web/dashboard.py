@@ -17,6 +17,7 @@ from credentials_portal.web.charts import Chart, chart_of
 from credentials_portal.web.problems import (
     Problem,
     problems_of_breakers,
+    problems_of_credit,
     problems_of_entitlements,
     problems_of_holds,
     problems_of_jobs,
@@ -30,6 +31,7 @@ from entitlements.selectors.overview import EntitlementsStanding, entitlements_s
 from letters import selectors as letters
 from letters.selectors import LettersStanding, QueueStanding, RunsStanding
 from licenses.selectors.overview import LicensesStanding, licenses_standing
+from programs.selectors.overview import CreditStanding, credit_standing
 from subsidy_requests.selectors.overview import RequestsStanding, requests_standing
 
 if TYPE_CHECKING:
@@ -66,6 +68,7 @@ class StartPage:
     licenses: LicensesStanding | None
     entitlements: EntitlementsStanding | None
     requests: RequestsStanding | None
+    credit: CreditStanding | None
 
     @property
     def shows_outbox(self) -> bool:
@@ -87,6 +90,7 @@ class StartPage:
             (self.licenses is not None, _("licenses")),
             (self.entitlements is not None, _("entitlements")),
             (self.requests is not None, _("requests")),
+            (self.credit is not None, _("credit requests")),
             (self.shows_outbox, _("the outbox")),
             (self.jobs is not None, _("scheduled jobs")),
         )
@@ -108,6 +112,8 @@ class StartPage:
             yield from problems_of_entitlements(self.entitlements)
         if self.requests:
             yield from problems_of_requests(self.requests)
+        if self.credit:
+            yield from problems_of_credit(self.credit)
         if self.outbox:
             yield from problems_of_outbox(self.outbox, at=self.at)
         yield from problems_of_holds(self.holds or [])
@@ -159,4 +165,5 @@ def start_page(user: "User", *, at: datetime) -> StartPage:
         requests=if_may_view(
             "subsidy_requests.licenserequest", lambda: requests_standing(at, at_most=AT_MOST)
         ),
+        credit=if_may_view("programs.usercreditpathway", lambda: credit_standing(at)),
     )

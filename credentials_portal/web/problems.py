@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from entitlements.selectors.overview import EntitlementsStanding
     from letters.selectors import QueueStanding, RunsStanding
     from licenses.selectors.overview import LicensesStanding
+    from programs.selectors.overview import CreditStanding
     from subsidy_requests.selectors.overview import RequestsStanding
 
 
@@ -165,6 +166,27 @@ def problems_of_requests(standing: "RequestsStanding") -> Iterator[Problem]:
         if number:
             address = reverse(f"admin:subsidy_requests_{name}_changelist")
             yield Problem(words % number, _("Try them again"), f"{address}?state__exact=error")
+
+
+def problems_of_credit(standing: "CreditStanding") -> Iterator[Problem]:
+    requests = reverse("admin:programs_usercreditpathway_changelist")
+    for number, needs, words in (
+        (
+            standing.failed,
+            "failed",
+            _("Requests for credit that could not be sent, and that nobody made again: %s."),
+        ),
+        (
+            standing.unclear,
+            "unclear",
+            _(
+                "Requests for credit of which nobody knows whether the institution got them: %s."
+                " Somebody must find out."
+            ),
+        ),
+    ):
+        if number:
+            yield Problem(words % number, _("Look at them"), f"{requests}?needs={needs}")
 
 
 def _problem_of_several(words: str, jobs: list[ScheduledJob]) -> Problem:

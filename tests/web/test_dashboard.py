@@ -30,7 +30,7 @@ from tests.letters.admin.desk import held_run
 from tests.letters.factories import by_at, imported, one_course_program, planned
 from tests.licenses.factories import AT as LICENSES_AT
 from tests.licenses.factories import PlanFactory, RenewalFactory
-from tests.programs.factories import LearnerFactory
+from tests.programs.factories import CreditRequestFactory, LearnerFactory
 from tests.subsidy_requests.factories import ConfigurationFactory, LicenseRequestFactory
 
 pytestmark = pytest.mark.django_db
@@ -38,8 +38,8 @@ pytestmark = pytest.mark.django_db
 NOW = datetime(2025, 6, 1, 12, 5, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 LETTERS, LICENSES, ENTITLEMENTS = "letters", "licenses", "entitlements"
-REQUESTS, OUTBOX, JOBS = "requests", "outbox", "jobs"
-EVERYTHING = {LETTERS, LICENSES, ENTITLEMENTS, REQUESTS, OUTBOX, JOBS}
+REQUESTS, CREDIT, OUTBOX, JOBS = "requests", "credit", "outbox", "jobs"
+EVERYTHING = {LETTERS, LICENSES, ENTITLEMENTS, REQUESTS, CREDIT, OUTBOX, JOBS}
 
 
 @pytest.fixture(autouse=True)
@@ -111,10 +111,10 @@ def problems(user: User) -> list[tuple[str, str]]:
 @pytest.mark.parametrize(
     ("role", "expected"),
     [
-        ("Registrars", {LETTERS, ENTITLEMENTS}),
+        ("Registrars", {LETTERS, ENTITLEMENTS, CREDIT}),
         ("Subscriptions", {LICENSES, REQUESTS}),
-        ("Support", {LETTERS, LICENSES, ENTITLEMENTS, REQUESTS}),
-        ("Refunds", {ENTITLEMENTS}),
+        ("Support", {LETTERS, LICENSES, ENTITLEMENTS, REQUESTS, CREDIT}),
+        ("Refunds", {ENTITLEMENTS, CREDIT}),
         ("Operators", EVERYTHING),
         ("Auditors", EVERYTHING),
     ],
@@ -150,6 +150,7 @@ def test_each_part_needs_the_permission_of_its_own_model() -> None:
         "licenses.view_subscriptionplan": {"licenses"},
         "entitlements.view_courseentitlement": {"entitlements"},
         "subsidy_requests.view_licenserequest": {"requests"},
+        "programs.view_usercreditpathway": {"credit"},
     }
 
     for permission, expected in parts.items():
@@ -467,6 +468,30 @@ def test_requests_that_could_not_be_granted_need_somebody(administrator: User) -
     assert (standing.waiting.number, standing.waiting_since) == (2, LICENSES_AT)
     assert [(one.slug, one.unmet) for one in standing.unmet] == [(failed.customer.slug, 3)]
     assert "3 seats too few" in seen_by(administrator)
+
+
+def test_credit_requests_that_did_not_get_where_they_should_need_somebody() -> None:
+    CreditRequestFactory.create(failed=True, requested_at=NOW - timedelta(days=1))
+    CreditRequestFactory.create(failed=True, requested_at=NOW - timedelta(days=31))
+    unclear = CreditRequestFactory.create(queued=True)
+    kind = "programs.credit_request"
+    message("uncertain", kind=kind, payload={"request": unclear.pk})
+    message("uncertain", kind="programs.record_mail", payload={"request": unclear.pk + 1})
+    registrar = member_of("Registrars")
+
+    address = "/admin/programs/usercreditpathway/?needs="
+    nobody_knows = (
+        "Requests for credit of which nobody knows whether the institution got them: 1."
+        " Somebody must find out."
+    )
+    assert problems(registrar) == [
+        (
+            "Requests for credit that could not be sent, and that nobody made again: 1.",
+            f"{address}failed",
+        ),
+        (nobody_knows, f"{address}unclear"),
+    ]
+    assert "perhaps sent" in seen_by(registrar)
 
 
 def test_shows_plans_that_end_soon_and_calls_that_were_given_up(administrator: User) -> None:

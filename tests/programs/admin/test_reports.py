@@ -289,4 +289,3 @@ def test_the_command_prints_the_lines_of_the_download(auditor: Client) -> None:
     call_command("report_credit_requests", "--format", "csv", stdout=out)
 
     assert list(csv.reader(StringIO(out.getvalue(), newline=""))) == csv_of(auditor, LINES)
-    assert tuple(GroupBy) == ALL_GROUPS
