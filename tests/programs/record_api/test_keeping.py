@@ -41,6 +41,12 @@ def test_a_learner_keeps_the_record_as_csv(as_ada: APIClient, program: Program) 
     assert '"Username","ada"\r\n"Email","ada@example.org"\r\n' in response.content.decode()
 
 
+def test_the_page_of_the_record_leads_to_the_files(as_ada: APIClient, program: Program) -> None:
+    page = as_ada.get(f"/programs/{program.uuid}/").content.decode()
+
+    assert all(f'href="{path_of(program, ending)}"' in page for ending in ("csv", "json"))
+
+
 @pytest.mark.parametrize("ending", ["csv", "json"])
 def test_who_has_nothing_in_a_program_has_nothing_to_keep(
     as_caller: Caller, program: Program, ending: str

@@ -219,6 +219,19 @@ def test_the_sixteenth_in_a_minute_is_refused_and_links_count_apart(
         assert shared.status_code in (200, 201)
 
 
+def test_the_portals_pages_count_with_it(as_ada: APIClient, pathway: Pathway) -> None:
+    for _ in range(15):
+        send(as_ada, pathway)
+        post(as_ada, act_path(pathway.programs.get(), "share"), {"username": "ada"})
+    program_uuid = pathway.programs.get().uuid
+
+    pages = [as_ada.post(f"/programs/{program_uuid}/{page}/") for page in ("credit", "share")]
+
+    assert [page.status_code for page in pages] == [429, 429]
+    assert all(page["Content-Type"].startswith("text/html") for page in pages)
+    assert as_ada.get(f"/programs/{program_uuid}/share/").status_code == 200
+
+
 # --- Who may --------------------------------------------------------------------------------------
 
 
