@@ -106,14 +106,25 @@ def test_it_is_only_read(auditor: APIClient) -> None:
 def test_tells_each_line_and_the_total(auditor: APIClient) -> None:
     request: Any = CreditRequestFactory.create(requested_at=JUNE, was_completed=True)
     numbers = {
-        "requests": 1, "learners": 1, "first": 1, "repeated": 0, "completed_percent": 100.0,
-        "failed": 0, "withdrawn": 0, "received": 0, "granted": 0, "refused": 0,
+        "requests": 1,
+        "learners": 1,
+        "first": 1,
+        "repeated": 0,
+        "completed_percent": 100.0,
+        "failed": 0,
+        "withdrawn": 0,
+        "received": 0,
+        "granted": 0,
+        "refused": 0,
         "median_days": None,
     }
 
     assert answered(auditor, since="2025-06-01", until="2025-07-01") == {
-        "count": 1, "next": None, "previous": None,
-        "since": "2025-06-01", "until": "2025-07-01",
+        "count": 1,
+        "next": None,
+        "previous": None,
+        "since": "2025-06-01",
+        "until": "2025-07-01",
         "group_by": ["program", "pathway", "month"],
         "total": numbers,
         "results": [
