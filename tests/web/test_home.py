@@ -7,6 +7,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from credentials_portal.accounts.models import User
 from credentials_portal.core.history import Attribution
@@ -26,11 +27,15 @@ from tests.letters.factories import publish_text
 from tests.programs.factories import (
     AT,
     BY,
+    CourseCertificateFactory,
     CourseFactory,
     CourseRunFactory,
+    CreditRequestFactory,
     GradeFactory,
     LearnerFactory,
+    ProgramCertificateFactory,
     ProgramEnrollmentFactory,
+    pathway_of,
     program_requiring,
 )
 
@@ -248,6 +253,40 @@ def test_a_letter_held_for_staff_is_not_shown_before_its_release(
 
     assert "You have no letter yet." in before
     assert "Data valid issued 1 June 2025" in after
+
+
+def test_what_became_of_requests_for_credit_waits(client: Client, learner: User) -> None:
+    now = timezone.now()
+    [course] = courses("Probability")
+    program = program_with(learner, title="Data", core=[course])
+    CourseCertificateFactory.create(user=learner, course_run=course.course_runs.get())
+    ProgramCertificateFactory.create(user=learner, program=program, awarded_at=now)
+    pathways = [pathway_of(program, org_name=name) for name in ("North", "South", "East", "West")]
+    asked = [
+        CreditRequestFactory.create(
+            user=learner, program=program, pathway=pathway, requested_at=now, **fields
+        )
+        for pathway, fields in zip(
+            pathways,
+            [
+                {"answer": "granted", "answered_at": now, "was_completed": True},
+                {"answer": "refused", "answered_at": now, "was_completed": True},
+                {"failed": True},
+                {},
+            ],
+            strict=True,
+        )
+    ]
+
+    page = home_page(client, learner)
+
+    assert "North has granted you credit. See the answer" in page
+    assert "South has refused you credit. See the answer" in page
+    assert "Your request for credit could not be sent to East . What you can do" in page
+    assert "You have completed Data since you asked West for credit." in page
+    html = client.get("/").content.decode()
+    assert f'href="/credit-requests/{asked[0].uuid}/"' in html
+    assert f'href="/programs/{program.uuid}/credit/?pathway={pathways[3].pk}"' in html
 
 
 def test_shows_nothing_of_others(client: Client, learner: User) -> None:
