@@ -1,4 +1,4 @@
-from django.urls import include, path, re_path
+from django.urls import URLPattern, URLResolver, include, path, re_path
 
 from programs.views import (
     answering,
@@ -16,7 +16,7 @@ of_link = [
     path("revoke/", sharing.revoke, name="revoke_program_record_link"),
 ]
 
-of_program = [
+of_program: list[URLPattern | URLResolver] = [
     path("record.csv", records.own_record_csv, name="program_record_csv"),
     path("record.json", record_json.own_record_json, name="program_record_json"),
     path("credit/", asking.ask, name="request_credit"),

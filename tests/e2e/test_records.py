@@ -172,3 +172,4 @@ def test_printed_the_page_is_the_record_alone(portal: Page, program: Program) ->
     for hidden in ("Requirements", "Certificate", "Your letter", "Your record"):
         expect(portal.get_by_role("heading", name=hidden, exact=True)).to_be_hidden()
     expect(portal.get_by_role("link", name="Share this record")).to_be_hidden()
+    expect(portal.get_by_text("it was not passed")).to_be_hidden()

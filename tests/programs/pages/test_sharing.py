@@ -156,6 +156,18 @@ def test_links_are_counted_against_the_limit_but_looking_is_not(
     assert "Too many requests" in words(refused)
 
 
+def test_replacing_counts_as_making_one(ada: User, program: Program, settings: Settings) -> None:
+    settings.RECORDS_RATE_LIMIT = "1/min"
+    browser = signed_in(ada)
+    make(browser, program)
+    link = SharedProgramRecord.objects.get()
+
+    refused = browser.post(of_link(link, "replace"))
+
+    assert refused.status_code == 429
+    assert not is_dead(link)
+
+
 def test_views_by_others_are_told(ada: User, program: Program) -> None:
     link = link_of(ada, program)
     for _ in range(3):
