@@ -21,7 +21,7 @@ from programs.api import record_documentation as documentation
 from programs.api.record_serializers import ListedRecordSerializer
 from programs.enums import ShareKind
 from programs.models import SharedProgramRecord
-from programs.selectors.credit import pathways_of
+from programs.selectors.checklist import credit_offers
 from programs.selectors.record_words import ShownLearner, record_in_words
 from programs.selectors.records import record_of, records_of_learner
 from programs.selectors.sharing import shared_record
@@ -125,6 +125,6 @@ def _own(program_uuid: UUID | None, learner: User) -> dict[str, Any]:
     return record_in_words(
         record,
         ShownLearner.in_full(learner),
-        pathways=pathways_of(program_id=record.program.pk, user_id=learner.pk),
+        offers=credit_offers(program_id=record.program.pk, user_id=learner.pk),
         shared_uuid=shared_uuid.hex if shared_uuid else None,
     )

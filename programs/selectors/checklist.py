@@ -87,6 +87,7 @@ class Checklist:
 class CreditOffer:
     """A pathway that takes a program's record; `asked_at`: when the learner last sent it there."""
 
+    pathway_id: int
     name: str
     org_name: str
     asked_at: datetime | None
@@ -131,7 +132,7 @@ def credit_offers(*, program_id: int, user_id: int) -> list[CreditOffer]:
     )
     pathways = Pathway.objects.taking_requests_about(program_id).order_by("name", "pk")
     asked_at = Max("requests__requested_at", filter=mine)
-    rows = pathways.annotate(asked_at=asked_at).values_list("name", "org_name", "asked_at")
+    rows = pathways.annotate(asked_at=asked_at).values_list("pk", "name", "org_name", "asked_at")
     return [CreditOffer(*row) for row in rows]
 
 

@@ -13,8 +13,9 @@ from django.utils.text import slugify
 
 from credentials_portal.accounts.models import User
 from credentials_portal.core.report import csv_cell
+from programs.enums import CreditRequestStatus, PathwayType
 from programs.models import SharedProgramRecord
-from programs.selectors.credit import OfferedPathway
+from programs.selectors.checklist import CreditOffer
 from programs.selectors.records import ProgramRecord, RecordRow
 
 WITHOUT_LETTER = "N/A"
@@ -59,7 +60,7 @@ def record_in_words(
     record: ProgramRecord,
     learner: ShownLearner,
     *,
-    pathways: Iterable[OfferedPathway] = (),
+    offers: Iterable[CreditOffer] = (),
     shared_uuid: str | None = None,
 ) -> dict[str, Any]:
     """The record as its clients read it in JSON."""
@@ -79,13 +80,13 @@ def record_in_words(
         "grades": [_with_reason(row) for row in record.rows],
         "pathways": [
             {
-                "name": offered.name,
-                "id": offered.id,
-                "status": offered.status,
+                "name": offer.name,
+                "id": offer.pathway_id,
+                "status": CreditRequestStatus.SENT.value if offer.asked_at else "",
                 "is_active": True,
-                "pathway_type": offered.pathway.pathway_type,
+                "pathway_type": PathwayType.CREDIT.value,
             }
-            for offered in pathways
+            for offer in offers
         ],
         "shared_program_record_uuid": shared_uuid,
     }

@@ -217,7 +217,7 @@ def test_offers_tell_where_the_record_was_sent(learner: User) -> None:
     CreditRequestFactory.create(program=program, pathway=other)
 
     assert credit_offers(program_id=program.pk, user_id=learner.pk) == [
-        CreditOffer("Asked", "Institution of Asked", AT + timedelta(days=1)),
-        CreditOffer("Failed", "Institution of Failed", None),
-        CreditOffer("Of somebody else", "Institution of Of somebody else", None),
+        CreditOffer(asked.pk, "Asked", "Institution of Asked", AT + timedelta(days=1)),
+        CreditOffer(failed.pk, "Failed", "Institution of Failed", None),
+        CreditOffer(other.pk, "Of somebody else", "Institution of Of somebody else", None),
     ]

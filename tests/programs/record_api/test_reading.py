@@ -356,6 +356,6 @@ def test_takes_as_many_statements_whatever_there_is(
     # The session and its person, then the list itself.
     with django_assert_num_queries(3):
         assert client.get(LIST).status_code == 200
-    # And the record in two, the pathways in two, the link.
-    with django_assert_num_queries(7):
+    # And the record in two, the link, the pathways.
+    with django_assert_num_queries(6):
         assert client.get(record_path(program)).status_code == 200
