@@ -115,7 +115,7 @@ def test_every_decision_is_in_the_index() -> None:
     assert records == set(re.findall(r"\((0[^)]+)\)", text("docs/decisions/README.md")))
 
 
-def test_the_api_names_why_a_course_of_a_record_does_not_count() -> None:
-    records = text("docs/api.md").partition("## Program records")[2].partition("\n## ")[0]
+def test_the_guide_knows_every_reason_why_a_course_of_a_record_does_not_count() -> None:
+    record = text("docs/programs.md").partition("## The record")[2].partition("\n## ")[0]
 
-    assert set(RowReason.values) <= table_cells(records)
+    assert set(RowReason.values) <= table_cells(record)

@@ -63,7 +63,9 @@ class RowSerializer(serializers.Serializer[Any]):
     percent_grade = FractionOrEmpty()
     letter_grade = serializers.CharField(help_text='"N/A" where a grade has no letter.')
     reason = serializers.ChoiceField(
-        RowReason.choices, required=False, help_text="Why the course does not count."
+        RowReason.choices,
+        required=False,
+        help_text="Why the course does not count; strangers are not told.",
     )
     reason_until = serializers.CharField(
         required=False, help_text="From when on its certificate is available."

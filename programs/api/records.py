@@ -110,7 +110,9 @@ class ProgramRecordDetail(RecordView):
         if self.request.method == "GET" and self.user.pk != link.user_id:
             count_view(shared_record_id=link.pk, at=at)
         # Its own, which the reader has already: another one would lead further than this one.
-        return record_in_words(record, ShownLearner.behind(link), shared_uuid=link.uuid.hex)
+        return record_in_words(
+            record, ShownLearner.behind(link), shared_uuid=link.uuid.hex, is_public=True
+        )
 
 
 def _own(program_uuid: UUID | None, learner: User) -> dict[str, Any]:

@@ -62,8 +62,12 @@ def record_in_words(
     *,
     offers: Iterable[CreditOffer] = (),
     shared_uuid: str | None = None,
+    is_public: bool = False,
 ) -> dict[str, Any]:
-    """The record as its clients read it in JSON."""
+    """The record as its clients read it in JSON.
+
+    Public, it does not say why a course does not count: that somebody failed is theirs to tell.
+    """
     program = record.program
     return {
         "learner": learner._asdict(),
@@ -77,7 +81,7 @@ def record_in_words(
             "school": record.school,
         },
         "platform_name": settings.PLATFORM_NAME,
-        "grades": [_with_reason(row) for row in record.rows],
+        "grades": [_row(row) if is_public else _with_reason(row) for row in record.rows],
         "pathways": [
             {
                 "name": offer.name,

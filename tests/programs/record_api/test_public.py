@@ -15,7 +15,9 @@ from rest_framework.test import APIClient
 
 from credentials_portal.accounts.models import User
 from credentials_portal.core.history import Attribution
+from programs.enums import CertificateStatus
 from programs.models import (
+    CourseCertificate,
     CourseRun,
     Pathway,
     Program,
@@ -50,6 +52,10 @@ def stranger() -> APIClient:
     return APIClient()
 
 
+def without_reason(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if not name.startswith("reason")}
+
+
 def lines_of(response: Any) -> list[list[str]]:
     return list(csv.reader(io.StringIO(response.content.decode())))
 
@@ -82,7 +88,7 @@ def test_a_link_shows_the_record_and_of_the_learner_the_name_alone(
         "record": {
             "learner": {"full_name": "Ada Lovelace", "username": "", "email": ""},
             "platform_name": "Credentials Portal",
-            "grades": [EARNED_ROW, MISSING_ROW],
+            "grades": [EARNED_ROW, without_reason(MISSING_ROW)],
             "pathways": [],
             "shared_program_record_uuid": link.uuid.hex,
         },
@@ -121,6 +127,19 @@ def test_a_link_shows_what_was_chosen(
         ["Username", username],
         ["Email", email],
     ]
+
+
+def test_strangers_are_not_told_why_a_course_does_not_count(
+    stranger: APIClient, as_ada: APIClient, link: SharedProgramRecord
+) -> None:
+    CourseCertificate.objects.update(status=CertificateStatus.REVOKED, revoked_at=timezone.now())
+
+    def reasons(client: APIClient, path: str) -> list[str | None]:
+        rows = client.get(path).json()["record"]["grades"]
+        return [row.get("reason") for row in rows]
+
+    assert reasons(as_ada, f"{LIST}{link.program.uuid}/") == ["revoked", "no_grade"]
+    assert reasons(stranger, public_path(link)) == [None, None]
 
 
 def test_a_username_does_not_stand_in_for_a_name(
