@@ -201,8 +201,8 @@ def test_without_certificates_of_courses_only_what_was_computed_is_visible(
 
 
 def test_pages_of_twenty_in_the_order_in_which_they_were_made(lms: APIClient, ada: User) -> None:
-    made = [CourseCertificateFactory.create(user=ada) for _ in range(21)]
-    made += [ProgramCertificateFactory.create(user=ada) for _ in range(20)]
+    of_runs = CourseCertificateFactory.create_batch(21, user=ada)
+    of_programs = ProgramCertificateFactory.create_batch(20, user=ada)
 
     told = []
     answer = ask(lms, username="ada").json()
@@ -214,7 +214,7 @@ def test_pages_of_twenty_in_the_order_in_which_they_were_made(lms: APIClient, ad
             break
         answer = lms.get(answer["next"]).json()
 
-    assert told == [str(one.uuid) for one in made]
+    assert told == [str(one.uuid) for one in (*of_runs, *of_programs)]
     assert answer["previous"] == "http://testserver/api/v2/credentials/?page=2&username=ada"
     assert len(answer["results"]) == 1
 

@@ -25,7 +25,7 @@ def test_there_is_one_account_and_one_of_each(
 
     statuses = at_once(
         *[
-            lambda path=path, body=body: send(lms, "POST", path, body).status_code  # type: ignore[misc]  # bound now
+            lambda path=path, body=body: send(lms, "POST", path, body).status_code
             for path, body in told * 3
         ]
     )

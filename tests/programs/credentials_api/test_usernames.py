@@ -120,9 +120,7 @@ def test_only_the_worker_may(
     assert ada.username == "ada"
 
 
-def test_nobody_may_where_no_worker_is_set(
-    lms: APIClient, ada: User, settings: Settings
-) -> None:
+def test_nobody_may_where_no_worker_is_set(lms: APIClient, ada: User, settings: Settings) -> None:
     settings.USERNAME_REPLACEMENT_WORKER = ""
 
     assert replace(lms, {"ada": "eve"}).status_code == 403
