@@ -60,7 +60,7 @@ def test_tells_which_request_it_is_and_leads_to_its_record(asked: UserCreditPath
     said, html = words(response), response.content.decode()
     assert "Northern University : MSc Data Ann Ash asks for credit" in said
     assert "Learner Ann Ash E-mail address ann@x.org Program Data Science Asked" in said
-    assert "Completed then no" in said
+    assert "Completed by then no" in said
     assert asked.shared_record
     old_path = f"/records/programs/shared/{asked.shared_record.uuid.hex}/"
     assert f'{old_path}"' in html
