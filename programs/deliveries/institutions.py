@@ -55,8 +55,8 @@ def _send_request(message: OutboxMessage, at: datetime) -> Outcome:
 
 def _send_withdrawal(message: OutboxMessage) -> Outcome:
     request = _request_of(message)
-    if not request.user.is_active:
-        # Its name is erased: nobody could tell whose request it was.
+    if request.user.is_retired:
+        # The name is erased: nobody could tell whose request it was.
         return Outcome.skipped("no_account")
     if not _is_address(request.pathway.email):
         return Outcome.skipped("no_address")

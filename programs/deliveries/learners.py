@@ -77,18 +77,10 @@ def _cannot_be_complete(
     What is not shown is not told: the mail waits for the day on which the certificate is shown.
     """
     assert request.program  # noqa: S101 - only those about a program are told
-    statuses = list(
-        ProgramCertificate.history.filter(
-            user_id=request.user_id,
-            program_id=request.program_id,
-            history_date__gte=request.requested_at,
-        )
-        .order_by("history_id")
-        .values_list("status", flat=True)
-    )
-    if not statuses or statuses[-1] != CertificateStatus.AWARDED:
+    theirs = {"user_id": request.user_id, "program_id": request.program_id}
+    if not ProgramCertificate.objects.filter(**theirs, status=CertificateStatus.AWARDED).exists():
         return Outcome.skipped("changed_since")
-    if CertificateStatus.REVOKED in statuses[statuses.index(CertificateStatus.AWARDED) :]:
+    if _was_told_before(request):
         return Outcome.skipped("told_before")
     record = record_of(user_id=request.user_id, program_uuid=request.program.uuid, at=at)
     if record.is_completed:
@@ -98,6 +90,22 @@ def _cannot_be_complete(
         return Outcome.skipped("never_shown")
     again_at = record.completion_shown_from or at + LOOK_AGAIN
     return Outcome(OutboxStatus.SKIPPED, NOT_SHOWN_YET, detail=(again_at, looks))
+
+
+def _was_told_before(request: UserCreditPathway) -> bool:
+    """Whether the certificate was awarded since the request, and revoked again.
+
+    The outbox forgets what it sent long ago.
+    """
+    past = ProgramCertificate.history.filter(
+        user_id=request.user_id,
+        program_id=request.program_id,
+        history_date__gte=request.requested_at,
+    )
+    statuses = list(past.order_by("history_id").values_list("status", flat=True))
+    if CertificateStatus.AWARDED not in statuses:
+        return False
+    return CertificateStatus.REVOKED in statuses[statuses.index(CertificateStatus.AWARDED) :]
 
 
 def _words(request: UserCreditPathway) -> dict[str, Any]:

@@ -78,34 +78,32 @@ def request_credit(
     if repeated:
         return Requested(repeated, is_new=False)
     record = record_of(user_id=user.pk, program_uuid=program.uuid, at=by.at)
-    _require_completion(pathway, record)
+    if pathway.requires_completion and not record.is_completed:
+        raise IncompleteRecordError("The institution takes completed programs only.")
     if not is_staffs:
-        require_pace(
-            earlier,
-            cooldown_days=pathway.cooldown_days,
-            fingerprint=record.fingerprint,
-            at=by.at,
-        )
+        require_pace(earlier, pathway.cooldown_days, fingerprint=record.fingerprint, at=by.at)
     request = UserCreditPathway(
         user=user,
         pathway=pathway,
         program=program,
         number=earlier.next_number,
-        shared_record=_make_link(user, program, by=by),
         source=source,
-        requested_at=by.at,
-        requested_by=by.actor,
         on_behalf_reason=reason,
         consent_text=consent_text,
-        was_completed=record.is_completed,
-        record_fingerprint=record.fingerprint,
-        created=by.at,
     )
+    _send(request, record, by=by)
+    return Requested(request, is_new=True)
+
+
+def _send(request: UserCreditPathway, record: ProgramRecord, *, by: Attribution) -> None:
+    """Store it with its link, announce it, and let its mail leave."""
+    request.was_completed, request.record_fingerprint = record.is_completed, record.fingerprint
+    request.requested_at, request.created, request.requested_by = by.at, by.at, by.actor
+    request.shared_record = _make_link(request, by=by)
     save_with_history(request, by=by)
-    fact = CreditRequestFact(request.pk, user.pk, pathway.pk, program.pk)
+    fact = CreditRequestFact(request.pk, request.user_id, request.pathway_id, record.program.pk)
     announce(credit_requested, [fact], at=by.at, actor=by.actor, cause=by.cause)
     queue_request(request, at=by.at)
-    return Requested(request, is_new=True)
 
 
 def _reason(on_behalf_reason: str, by: Attribution) -> str:
@@ -125,16 +123,11 @@ def _pathway(pathway_id: int, program: Program) -> Pathway:
     return pathway
 
 
-def _require_completion(pathway: Pathway, record: ProgramRecord) -> None:
-    if pathway.requires_completion and not record.is_completed:
-        raise IncompleteRecordError("The institution takes completed programs only.")
-
-
-def _make_link(user: "User", program: Program, *, by: Attribution) -> SharedProgramRecord:
+def _make_link(request: UserCreditPathway, *, by: Attribution) -> SharedProgramRecord:
     """The institution's own: it shows who the learner is, and dies with the request."""
     link = SharedProgramRecord(
-        user=user,
-        program=program,
+        user=request.user,
+        program=request.program,
         kind=ShareKind.CREDIT_REQUEST,
         expires_at=by.at + ANSWERABLE_FOR,
         show_email=True,

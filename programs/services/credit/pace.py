@@ -89,7 +89,7 @@ def earlier_requests(*, user_id: int, pathway_id: int, program_id: int, at: date
 
 
 def require_pace(
-    earlier: Earlier, *, cooldown_days: int | None, fingerprint: str, at: datetime
+    earlier: Earlier, cooldown_days: int | None, *, fingerprint: str, at: datetime
 ) -> None:
     """Raise `TooManyRequestsError` for whichever limit lasts longer."""
     refusals = [*_quota(earlier, at), *_cooldown(earlier, cooldown_days, fingerprint, at)]

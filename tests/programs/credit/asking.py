@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime
+from email.message import EmailMessage
 from typing import Any
 
 from credentials_portal.accounts.models import User
@@ -12,7 +13,7 @@ from programs.models import Pathway, Program, UserCreditPathway
 from programs.services.certificates import CertificateRecord, record_course_certificates
 from programs.services.credit import Requested, request_credit
 from tests.core.outbox.mail_server import MailServer
-from tests.letters.mails import arrived
+from tests.letters.mails import arrived, part
 from tests.programs.factories import (
     AT,
     BY,
@@ -93,3 +94,10 @@ def mails_to(server: MailServer, address: str) -> list[str]:
 
 def statuses() -> list[str]:
     return list(UserCreditPathway.objects.order_by("pk").values_list("status", flat=True))
+
+
+def the_mail_to(server: MailServer, address: str) -> EmailMessage:
+    (mail,) = [mail for mail in arrived(server) if mail["To"] == address]
+    assert mail["Auto-Submitted"] == "auto-generated"
+    assert "None" not in part(mail, "plain") + part(mail, "html")
+    return mail

@@ -275,6 +275,16 @@ def test_a_certificate_that_comes_before_those_of_its_courses_is_looked_for_agai
     assert mails_to(mail_server, "ann@x.org") == [SUBJECT]
 
 
+def test_a_job_that_judges_as_of_yesterday_tells_what_was_asked_today(
+    ann: User, program: Program, asked: UserCreditPathway, mail_server: MailServer
+) -> None:
+    award(program, ann, at=AT - DAY)
+
+    deliver(AT + DAY)
+
+    assert mails_to(mail_server, "ann@x.org") == [SUBJECT]
+
+
 def test_what_is_never_shown_is_not_looked_for_for_ever(
     ann: User, program: Program, asked: UserCreditPathway, mail_server: MailServer
 ) -> None:

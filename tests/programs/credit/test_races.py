@@ -29,7 +29,7 @@ from tests.programs.factories import (
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-ROUNDS = 100 if os.environ.get("FULL") else 5
+ROUNDS = 100 if os.environ.get("FULL") else 4
 AT_ONCE = 20
 NORTH = "registrar@north.example"
 
@@ -124,7 +124,7 @@ def test_different_learners_do_not_wait_for_each_other() -> None:
 def test_what_is_withdrawn_while_it_leaves_did_not_leave_or_is_told_to_be_withdrawn(
     mail_server: MailServer,
 ) -> None:
-    for _round in range(ROUNDS * 4):
+    for _round in range(ROUNDS * 2):
         program = ProgramFactory.create(title="X")
         learner = LearnerFactory.create()
         request, _is_new = ask(learner, program, pathway_of(program, email=NORTH))
