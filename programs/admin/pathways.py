@@ -18,6 +18,7 @@ OPEN_PROGRAMS = (ProgramStatus.ACTIVE, ProgramStatus.RETIRED)
 class PathwayProgramInline(PartOfParent):
     model = PathwayProgram
     autocomplete_fields = ("program",)
+    hide_title = True
     verbose_name_plural = _("Programs whose records it takes")
 
 

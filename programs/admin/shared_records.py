@@ -27,14 +27,14 @@ UUID_IN_LINK = re.compile(
 
 @admin.register(SharedProgramRecord)
 class SharedProgramRecordAdmin(EarnedByLearners):
-    list_display = ("user", "program", "kind", "standing", "views", "expires_at", "created")
+    list_display = ("user", "program", "made_for", "standing", "views", "expires_at", "created")
     list_select_related = ("user", "program")
     list_filter: ClassVar = ("kind", "end", ("program", AutocompleteSelectFilter))
     search_help_text = _("The whole link or its uuid, a whole username or e-mail address.")
     empty_words = _("Links by which learners show their records to others stand here.")
     sortable_by = ()
     fields = (
-        *("user", "program", "kind", "standing", "show_email", "show_username"),
+        *("user", "program", "made_for", "standing", "show_email", "show_username"),
         *("created", "expires_at", "revoked_at", "end", "views", "last_viewed_at", "uuid"),
     )
     readonly_fields = fields
@@ -68,6 +68,10 @@ class SharedProgramRecordAdmin(EarnedByLearners):
         if link.revoked_at:
             return "dead", _("dead: %s") % ShareEnd(link.end).label
         return "expired", _("dead: expired")
+
+    @admin.display(description=_("made for"))
+    def made_for(self, link: SharedProgramRecord) -> str:
+        return link.get_kind_display()
 
     @admin.display(description=_("views by others"))
     def views(self, link: Any) -> int:
