@@ -107,6 +107,11 @@ def link(ada: User, program: Program) -> SharedProgramRecord:
 
 
 @pytest.fixture
+def stranger() -> APIClient:
+    return APIClient()
+
+
+@pytest.fixture
 def as_ada(ada: User) -> APIClient:
     return client_of(ada)
 
