@@ -33,11 +33,12 @@ from tests.api.conftest import TokenFactory
 from tests.entitlements.factories import EntitlementFactory
 from tests.letters.factories import graduates, issue, one_course_program, publish_text
 from tests.licenses.pages.now import give, learner, plan_now
+from tests.programs.factories import CourseCertificateFactory
 from tests.subsidy_requests.factories import ConfigurationFactory, LicenseRequestFactory
 
 pytestmark = pytest.mark.django_db
 
-FROZEN = ("/api/v1/", "/api/entitlements/v1/", "/records/")
+FROZEN = ("/api/v1/", "/api/entitlements/v1/", "/api/v2/", "/records/")
 
 
 def _is_address(text: str) -> bool:
@@ -94,6 +95,7 @@ def known(letter: ProgramLetter, license: License) -> Mapping[str, UUID | str]:
         "entitlement_uuid": entitlement.uuid,
         "program_hex": letter.program.uuid.hex,
         "written_uuid": letter.program.uuid,
+        "certificate_uuid": CourseCertificateFactory.create().uuid,
     }
 
 

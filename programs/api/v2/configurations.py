@@ -8,7 +8,7 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from credentials_portal.api.wire import WireView, is_storable
+from credentials_portal.api.wire import is_storable
 from programs.api.v2 import documentation
 from programs.api.v2.credentials import bad_request
 from programs.api.v2.grades import FIXED, NO_RUN
@@ -17,6 +17,7 @@ from programs.api.v2.serializers import (
     CourseConfigurationSerializer,
     ToldCourseConfigurationSerializer,
 )
+from programs.api.v2.views import FromTheLms
 from programs.models import CourseCertificateConfiguration, CourseRun
 from programs.services.configurations import (
     ConfigurationDetails,
@@ -29,7 +30,7 @@ from programs.services.configurations import (
 MODEL = "coursecertificateconfiguration"
 
 
-class Configurations(WireView):
+class Configurations(FromTheLms):
     permission_classes = [
         needs(
             GET=f"programs.view_{MODEL}",

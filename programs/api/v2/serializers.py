@@ -29,7 +29,7 @@ class CertificateQuery(WireQuery):
     program_uuid = AnyText(
         required=False, help_text="Of this program and of its runs; nothing where it is no uuid."
     )
-    status = serializers.ChoiceField(CertificateStatus.choices, required=False)
+    status = serializers.ChoiceField(CertificateStatus.choices, required=False, allow_blank=True)
     type = AnyText(
         required=False, help_text="`program` or `course-run`; anything else is no condition."
     )
@@ -39,7 +39,7 @@ class CertificateQuery(WireQuery):
     def of(cls, query: QueryDict) -> dict[str, Any]:
         """The valid conditions; an empty one is none. Raises `ValidationError`."""
         given = query.copy()
-        for name in ("username", "status", "type", "only_visible"):
+        for name in ("username", "status", "type"):
             if name in given and not given[name]:
                 del given[name]
         return super().of(given)

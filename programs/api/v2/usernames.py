@@ -7,13 +7,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from credentials_portal.accounts.services import rename_account
-from credentials_portal.api.wire import WireView, is_storable
+from credentials_portal.api.wire import is_storable
 from programs.api.v2 import documentation
 from programs.api.v2.permissions import IsReplacementWorker
 from programs.api.v2.serializers import UsernamesSerializer
+from programs.api.v2.views import FromTheLms
 
 
-class ReplaceUsernames(WireView):
+class ReplaceUsernames(FromTheLms):
     permission_classes = [IsReplacementWorker]
     serializer_class = UsernamesSerializer
 

@@ -11,7 +11,12 @@ from credentials_portal.api.wire import WireView
 from programs.enums import CertificateSource
 
 
-class CredentialsView(WireView):
+class FromTheLms(WireView):
+    # Django REST Framework's own answer to OPTIONS asks for objects in a way of its own.
+    metadata_class = None
+
+
+class CredentialsView(FromTheLms):
     """People may ask as often as `rate` says; staff and services as often as they like."""
 
     throttle_scope: str
