@@ -109,8 +109,17 @@ class SummarySerializer(serializers.Serializer[Any]):
 
 
 NUMBERS_EXAMPLE: dict[str, Any] = {
-    "requests": 12, "learners": 10, "first": 10, "repeated": 2, "completed_percent": 75.0,
-    "failed": 1, "withdrawn": 0, "received": 2, "granted": 5, "refused": 1, "median_days": 31.5,
+    "requests": 12,
+    "learners": 10,
+    "first": 10,
+    "repeated": 2,
+    "completed_percent": 75.0,
+    "failed": 1,
+    "withdrawn": 0,
+    "received": 2,
+    "granted": 5,
+    "refused": 1,
+    "median_days": 31.5,
 }
 EXAMPLE: dict[str, Any] = {
     "count": 1,
