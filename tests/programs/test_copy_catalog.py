@@ -473,6 +473,25 @@ def test_the_one_whose_uuid_is_here_stands_for_the_other(weaving: StandInCatalog
     assert counted(ran)["course_runs"] == {"unchanged": 2, "merged": 1}
 
 
+def test_a_row_that_was_to_stand_for_another_and_is_rejected_does_not(
+    weaving: StandInCatalog,
+) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "ALTER TABLE programs_courserun ADD CONSTRAINT refuse_for_test"
+            " CHECK (title_override <> 'Bad')"
+        )
+    twin = run("course-v1:EX+1+R1", uuid=str(uuid_of("twin")), title="Bad")
+    weaving.tables["courses"][0]["course_runs"].insert(0, twin)
+
+    ran = copy()
+
+    stored = CourseRun.objects.get(key="course-v1:EX+1+R1")
+    assert stored.uuid == uuid_of("course-v1:EX+1+R1")
+    assert ran.summary["course_runs"] == NOTHING | {"created": 2, "rejected": 1}
+    assert runs_of(Program.objects.get()) == ["course-v1:EX+1+R1", "course-v1:EX+2+R1"]
+
+
 def test_a_key_that_changed_there_stays_here(weaving: StandInCatalog, tmp_path: Path) -> None:
     copy()
     weaving.tables["courses"][0] |= {"key": "EX+other"}

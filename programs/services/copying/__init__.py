@@ -1,7 +1,7 @@
 """A catalog that somebody else keeps, such as a Discovery service's: its rows become ours."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
@@ -44,7 +44,6 @@ __all__ = [
 ]
 
 BATCH = 1_000
-STAND_IN_REJECTED = "the row that stands for it was rejected"
 
 
 @dataclass
@@ -99,7 +98,7 @@ class CatalogCopy:
         if matches:
             verdicts += self._written(table, matches)
         aliases = [one for one in batch if isinstance(one, Match) and one.is_alias]
-        return verdicts + [self._merged(one) for one in aliases]
+        return verdicts + [verdict for one in aliases for verdict in self._merged(table, one)]
 
     def _written(self, table: str, matches: Sequence[Match]) -> list[Verdict]:
         common: dict[str, Any] = {
@@ -128,14 +127,16 @@ class CatalogCopy:
             if course:
                 self._course_of_run[match.uuid] = course
 
-    def _merged(self, match: Match) -> Verdict:
+    def _merged(self, table: str, match: Match) -> list[Verdict]:
+        """Let the other row stand for this one; if that was rejected, this one takes its place."""
         record = match.record
-        if not self.known.own(record.table, match.uuid):
-            return Verdict(
-                record.table, record.uuid, record.name, Outcome.REJECTED, STAND_IN_REJECTED
-            )
+        if not self.known.own(table, match.uuid):
+            instead = replace(match, uuid=record.uuid, is_alias=False, note="")
+            verdicts = self._written(table, [instead])
+            self.known.let_stand_for(table, record.uuid, match.uuid)
+            return verdicts
         self.known.accept(match)
-        return Verdict(record.table, record.uuid, record.name, Outcome.MERGED, match.note)
+        return [Verdict(table, record.uuid, record.name, Outcome.MERGED, match.note)]
 
     def obsolete(self) -> dict[str, list[Obsolete]]:
         """What a catalog wrote here that it has not any more, by table in the order to delete.

@@ -102,6 +102,12 @@ class Known:
         if match.key:
             self._keys[match.record.table].setdefault(match.uuid, match.key)
 
+    def let_stand_for(self, table: str, uuid: UUID, other: UUID) -> None:
+        """Remember that the row with this uuid, if it is here, stands for another."""
+        own = self._of(table)
+        if uuid in own:
+            own[other] = own[uuid]
+
     def _of(self, table: str) -> dict[UUID, UUID]:
         if table not in self._own:
             rows = MODELS[table]._default_manager.order_by("pk")
