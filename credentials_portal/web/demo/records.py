@@ -138,42 +138,37 @@ def certify(learner: Learner, *, by: Attribution) -> None:
     """The learner's results beyond the grades that came from the old system."""
     user_id = User.objects.get(username=learner.username).pk
     record_course_runs([EXCLUDED], by=by)
-    completed = SUPPLY_CHAINS.path(2022)
-    awarded = {run.key: run.ends_at + PROCESSING for run in (*completed, PASSED, AWAITED)}
+    runs = (*SUPPLY_CHAINS.path(2022), PASSED, AWAITED)
+    awarded = {run.key: run.ends_at + PROCESSING for run in runs}
     awarded[EXCLUDED.key] = EXCLUDED.end + PROCESSING
-    grades = {
-        run.key: grade for run, grade in learner.grades.items() if grade and run.key in awarded
-    }
-    grades |= FURTHER_GRADES
-    runs = {
-        key: offer.course_run_id for key, offer in run_offers({*awarded, *FURTHER_GRADES}).items()
-    }
+    known = {run.key: grade for run, grade in learner.grades.items() if grade}
+    grades = {key: known[key] for key in awarded.keys() & known.keys()} | FURTHER_GRADES
+    ids = {key: offer.course_run_id for key, offer in run_offers({*awarded, *grades}).items()}
     record_grades(
-        [
-            GradeRecord(
-                user_id,
-                runs[key],
-                percent,
-                _letter(percent),
-                verified=key != UNVERIFIED.key,
-                is_final=True,
-            )
-            for key, percent in grades.items()
-        ],
-        by=by,
+        [_grade(user_id, ids[key], percent, key) for key, percent in grades.items()], by=by
     )
     revoked = CertificateRecord(
         user_id,
-        runs[REVOKED.key],
+        ids[REVOKED.key],
         awarded_at=REVOKED.ends_at + PROCESSING,
         status=CertificateStatus.REVOKED,
         revoked_at=REVOKED.ends_at + 40 * DAY,
     )
-    certificates = [CertificateRecord(user_id, runs[key], at) for key, at in awarded.items()]
+    certificates = [CertificateRecord(user_id, ids[key], at) for key, at in awarded.items()]
     record_course_certificates([*certificates, revoked], by=by)
-    development = program_by_identifier(str(DEVELOPMENT.uuid))
+    _make_wait(AWAITED, by=by)
+
+
+def _grade(user_id: int, run_id: int, percent: Decimal, key: str) -> GradeRecord:
+    letter = next(letter for letter, least in LETTERS if percent >= least)
+    is_verified = key != UNVERIFIED.key
+    return GradeRecord(user_id, run_id, percent, letter, verified=is_verified, is_final=True)
+
+
+def _make_wait(run: Run, *, by: Attribution) -> None:
+    """The run's certificates are not shown for some weeks."""
     configure_course_certificate(
-        run=development.course_runs.get(key=AWAITED.key),
+        run=program_by_identifier(str(DEVELOPMENT.uuid)).course_runs.get(key=run.key),
         certificate_type="verified",
         details={"is_active": True, "certificate_available_date": by.at + 21 * DAY},
         by=by,
@@ -197,8 +192,7 @@ def share(learner: User, *, by: Attribution) -> None:
         expires_at=by.at + 50 * DAY,
         by=replace(by, at=by.at - 40 * DAY, actor=learner),
     )
-    for days in (31, 6):
-        count_view(shared_record_id=shared.link.pk, at=by.at - days * DAY)
+    _view(shared.link.pk, 31, 6, by=by)
 
 
 def ask_institutions(learner: User, *, by: Attribution) -> None:
@@ -210,6 +204,8 @@ def ask_institutions(learner: User, *, by: Attribution) -> None:
     withdrawn = _ask(learner, POLICY, DEVELOPMENT, days_ago=15, by=by)
     for asked in (granted, withdrawn):
         _note_sent(asked)
+    assert granted.shared_record_id  # noqa: S101 - only imported requests lack it
+    _view(granted.shared_record_id, 21, 5, by=by)
     _answer(granted, CreditAnswer.RECEIVED, "", days_ago=21, by=by)
     _answer(granted, CreditAnswer.GRANTED, GRANTED_NOTE, days_ago=4, by=by)
     withdraw_request(
@@ -238,6 +234,12 @@ def _ask(
     ).request
 
 
+def _view(link_id: int, *days_ago: int, by: Attribution) -> None:
+    """Somebody opened a link on these days."""
+    for days in days_ago:
+        count_view(shared_record_id=link_id, at=by.at - days * DAY)
+
+
 def _note_sent(asked: "UserCreditPathway") -> None:
     """As if its mail had left within a minute."""
     [message] = _messages().filter(kind=CREDIT_REQUEST, payload__request=asked.pk)
@@ -258,7 +260,3 @@ def _answer(
 
 def _messages() -> "QuerySet[OutboxMessage]":
     return OutboxMessage.objects.filter(kind__startswith="programs.")
-
-
-def _letter(percent: Decimal) -> str:
-    return next((letter for letter, least in LETTERS if percent >= least), "F")
