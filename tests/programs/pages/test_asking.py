@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 from django.core.cache import cache
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -381,3 +383,21 @@ def test_names_from_outside_are_text(ann: User, program: Program, pathway: Pathw
         html = client.get(address).content.decode()
         assert "<script>alert" not in html
         assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
+
+
+def test_statements_do_not_grow(ann: User, program: Program, pathway: Pathway) -> None:
+    client = signed_in(ann)
+    client.get(page(program))
+
+    def counted() -> int:
+        with CaptureQueriesContext(connection) as queries:
+            assert client.get(page(program), {"pathway": pathway.pk}).status_code == 200
+        return len(queries)
+
+    first = counted()
+    for number in range(1, 20):
+        earn(ann, run_of(f"Course {number}"))
+        CreditRequestFactory.create(user=ann, program=program, pathway=pathway, number=number)
+        pathway_of(program)
+
+    assert counted() == first == 8
