@@ -185,6 +185,16 @@ def test_a_certificate_of_any_source_counts(
     assert mails_to(mail_server, "ann@x.org") == [SUBJECT]
 
 
+def test_a_certificate_that_was_imported_is_no_news(
+    ann: User, program: Program, asked: UserCreditPathway
+) -> None:
+    ProgramCertificateFactory.create(user=ann, program=program, source=CertificateSource.IMPORT)
+
+    queue_completion_mails([ProgramFact(ann.pk, program.pk)], at=AT + DAY)
+
+    assert completions() == []
+
+
 @pytest.mark.parametrize(
     "request_fields",
     [

@@ -18,6 +18,7 @@ from tests.programs.credit.asking import (
     ask_as_staff,
     by_at,
     mails_of,
+    mails_to,
     the_mail_to,
 )
 from tests.programs.factories import AT, LearnerFactory
@@ -141,6 +142,22 @@ def test_the_learner_is_told_the_answer(
         f"See your request:\n{PORTAL}/credit-requests/{request.uuid}/\n" + FOOT
     )
     assert "<bdi>Send &lt;us&gt; your transcript.</bdi>" in part(mail, "html")
+
+
+def test_an_answer_is_told_at_whatever_microsecond_it_came(
+    ann: User, program: Program, pathway: Pathway, mail_server: MailServer
+) -> None:
+    request, _is_new = ask(ann, program, pathway)
+    deliver()
+    mail_server.received.clear()
+    at = LATER + timedelta(microseconds=123_456)
+    answer_request(request_uuid=request.uuid, answer=CreditAnswer.GRANTED, note="", by=by_at(at))
+
+    deliver(at)
+
+    assert mails_to(mail_server, "ann@x.org") == [
+        "Northern University answered your request for credit"
+    ]
 
 
 def test_an_answer_that_was_changed_before_it_was_told_is_told_as_it_is(
