@@ -1,6 +1,8 @@
 """`copy_catalog`: what a Discovery service says becomes ours, once, in order, and in sets."""
 
 import csv
+from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,7 @@ from tests.letters.conftest import (
     statements,  # noqa: F401 - a fixture
 )
 from tests.programs.catalogs import (
+    Item,
     course,
     organization,
     pathway,
@@ -641,51 +644,52 @@ def test_without_a_catalog_it_is_refused(settings: Any) -> None:
     assert copy().code == 2
 
 
-@pytest.mark.parametrize(
-    ("table", "bad"),
-    [
-        ("organizations", {"uuid": 17}),
-        ("organizations", {"name": "N" * 10_000_000}),
-        ("organizations", {"certificate_logo_image_url": "javascript:alert(1)"}),
-        ("courses", {"key": "with\x00nul"}),
-        ("courses", {"title": "half \ud800 a letter"}),
-        ("courses", {"owners": {"uuid": 1}}),
-        ("courses", {"course_runs": "none"}),
-        ("programs", {"status": "unheard of"}),
-        ("programs", {"total_hours_of_effort": 99_999}),
-        ("programs", {"total_hours_of_effort": "40"}),
-        ("programs", {"type_attrs": {"slug": "no slug!"}}),
-        ("programs", {"courses": [17]}),
-        ("programs", {"title": ""}),
-        ("pathways", {"email": "nobody"}),
-        ("pathways", {"email": "a@example.org\nBcc: b@example.org"}),
-        ("pathways", {"pathway_type": "shortcut"}),
-    ],
-)
-def test_one_bad_row_hinders_no_other(
-    weaving: StandInCatalog, table: str, bad: dict[str, Any], tmp_path: Path
-) -> None:
-    maker = {"organizations": organization, "courses": course, "programs": program}
-    good = maker.get(table, pathway)("Other")  # type: ignore[operator]  # one of four functions
-    weaving.tables[table].insert(0, good | bad)
-
-    ran = copy("--output", tmp_path / "rows.csv")
-
-    (row,) = (row for row in rows_of(tmp_path / "rows.csv") if row["outcome"] == "rejected")
-    assert row["table"] == table
-    assert (ran.code, ran.error) == (1, "1 failed.")
-    assert ran.summary[table]["rejected"] == 1
-    assert core_of(Program.objects.get()) == ["EX+1", "EX+2"]
-    assert Pathway.objects.count() == 1
+BAD_ROWS: list[tuple[str, dict[str, Any]]] = [
+    ("organizations", {"uuid": 17}),
+    ("organizations", {"name": "N" * 10_000_000}),
+    ("organizations", {"certificate_logo_image_url": "javascript:alert(1)"}),
+    ("courses", {"key": "with\x00nul"}),
+    ("courses", {"title": "half \ud800 a letter"}),
+    ("courses", {"owners": {"uuid": 1}}),
+    ("courses", {"course_runs": "none"}),
+    ("programs", {"status": "unheard of"}),
+    ("programs", {"total_hours_of_effort": 99_999}),
+    ("programs", {"total_hours_of_effort": "40"}),
+    ("programs", {"type_attrs": {"slug": "no slug!"}}),
+    ("programs", {"courses": [17]}),
+    ("programs", {"title": ""}),
+    ("pathways", {"email": "nobody"}),
+    ("pathways", {"email": "a@example.org\nBcc: b@example.org"}),
+    ("pathways", {"pathway_type": "shortcut"}),
+]
+MAKERS: dict[str, Callable[[str], Item]] = {
+    "organizations": organization,
+    "courses": course,
+    "programs": program,
+    "pathways": pathway,
+}
 
 
-@pytest.mark.parametrize("item", [None, 17, "text", [], {}])
-def test_what_is_no_row_is_rejected(weaving: StandInCatalog, item: Any) -> None:
-    weaving.tables["programs"].append(item)
+def test_bad_rows_hinder_no_others(weaving: StandInCatalog) -> None:
+    for number, (table, bad) in enumerate(BAD_ROWS):
+        weaving.tables[table].insert(0, MAKERS[table](f"Bad{number}") | bad)
 
     ran = copy()
 
-    assert ran.summary["programs"] == NOTHING | {"created": 1, "rejected": 1}
+    rejected = {table: ran.summary[table]["rejected"] for table in TABLES}
+    assert rejected == Counter(table for table, _bad in BAD_ROWS) | {"course_runs": 0}
+    assert (ran.code, ran.error) == (1, f"{len(BAD_ROWS)} failed.")
+    assert core_of(Program.objects.get()) == ["EX+1", "EX+2"]
+    assert (Organization.objects.count(), Course.objects.count()) == (1, 2)
+    assert Pathway.objects.count() == 1
+
+
+def test_what_is_no_row_is_rejected(weaving: StandInCatalog) -> None:
+    weaving.tables["programs"] += [None, 17, "text", [], {}]
+
+    ran = copy()
+
+    assert ran.summary["programs"] == NOTHING | {"created": 1, "rejected": 5}
 
 
 def test_a_bad_run_hinders_neither_its_course_nor_the_others(weaving: StandInCatalog) -> None:

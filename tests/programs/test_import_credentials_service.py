@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections import Counter
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import count
@@ -10,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from django.test import Client
 
 from credentials_portal.accounts.models import User
 from credentials_portal.core.history import models_with_history, rows_without_true_history
@@ -34,8 +36,10 @@ from programs.services.copying import NOTE
 from programs.signals import ProgramFact, RunFact
 from tests.forks import was_killed
 from tests.letters.commands import Ran, run_command
-from tests.letters.conftest import Statements
-from tests.letters.conftest import statements  # noqa: F401 - a fixture
+from tests.letters.conftest import (
+    Statements,
+    statements,  # noqa: F401 - a fixture
+)
 from tests.programs.catalogs import uuid_of
 from tests.programs.conftest import Announcement
 from tests.programs.factories import (
@@ -274,6 +278,20 @@ def test_brings_what_the_old_service_knew(bring: Any) -> None:
     }
 
 
+def test_old_links_still_open(bring: Any, client: Client) -> None:
+    bring(dump())
+    link_hex = uuid_of("link").hex
+
+    shown = client.get(f"/records/api/v1/program_records/{link_hex}/", {"is_public": "true"})
+    table = client.get(f"/records/programs/shared/{link_hex}/csv")
+
+    record = shown.json()["record"]
+    assert record["learner"] == {"full_name": "Ann Weaver", "username": "", "email": ""}
+    assert [row["percent_grade"] for row in record["grades"]] == [0.87, 1.0]
+    assert table.status_code == 200
+    assert b"Ann Weaver" in table.content
+
+
 def test_certificates_keep_their_uuids_dates_and_what_stood_with_them(bring: Any) -> None:
     bring(dump())
 
@@ -387,7 +405,7 @@ def test_what_is_here_already_stays_as_it_is(bring: Any) -> None:
     assert (program.title, Course.objects.get(key="EX+1").title) == ("Ours", "Ours")
     assert counted(ran)["course_runs"] == {"imported": 1, "unchanged": 1}
     # It had neither runs nor requirements.
-    assert list(program.included_runs.values_list("course_run", flat=True))[0] == run.pk
+    assert program.included_runs.order_by("position")[0].course_run == run
 
 
 def test_of_two_runs_with_one_key_one_stands_for_both(bring: Any, tmp_path: Path) -> None:
@@ -628,53 +646,58 @@ def test_no_pathway_but_one_to_credit_takes_requests(bring: Any) -> None:
 # --- Files that are wrong ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("table", "bad"),
-    [
-        ("organizations", {"uuid": "?"}),
-        ("courses", {"key": "with\x00nul"}),
-        ("course_runs", {"start_date": "soon"}),
-        ("course_runs", {"course": str(UUID(int=1))}),
-        ("programs", {"title": "T" * 10_000_000}),
-        ("programs", {"total_hours_of_effort": "-1"}),
-        ("programs", {"course_runs": "a, b"}),
-        ("pathways", {"email": "nobody"}),
-        ("users", {"username": "no name"}),
-        ("users", {"email": "nobody"}),
-        ("users", {"lms_user_id": "9" * 30}),
-        ("course_certificates", {"course_run": "unknown"}),
-        ("program_certificates", {"program": str(UUID(int=1))}),
-        ("program_certificates", {"is_active": "perhaps"}),
-        ("grades", {"username": "x" * 200}),
-        ("grades", {"percent_grade": "1.01"}),
-        ("grades", {"percent_grade": "NaN"}),
-        ("grades", {"created": "2999-01-01 00:00:00"}),
-        ("grades", {"created": "0001-01-01 00:00:00+14:00"}),
-        ("user_credentials", {"status": "lost"}),
-        ("user_credentials", {"program": str(UUID(int=1))}),
-        ("user_credentials", {"course_run": ""}),
-        ("user_credentials", {"mode": "no slug"}),
-        ("date_overrides", {"user_credential": str(UUID(int=1))}),
-        ("date_overrides", {"date": ""}),
-        ("attributes", {"name": "n" * 300}),
-        ("program_cert_records", {"program": ""}),
-        ("user_credit_pathways", {"status": "perhaps"}),
-        ("user_credit_pathways", {"pathway": str(UUID(int=1))}),
-    ],
-)
-def test_one_bad_row_hinders_no_other(bring: Any, table: str, bad: Cells) -> None:
+BAD_ROWS: list[tuple[str, Cells]] = [
+    ("organizations", {"uuid": "?"}),
+    ("courses", {"key": "with\x00nul"}),
+    ("course_runs", {"start_date": "soon"}),
+    ("course_runs", {"course": str(UUID(int=1))}),
+    ("programs", {"title": "T" * 10_000_000}),
+    ("programs", {"total_hours_of_effort": "-1"}),
+    ("programs", {"course_runs": "a, b"}),
+    ("pathways", {"email": "nobody"}),
+    ("users", {"username": "no name"}),
+    ("users", {"email": "nobody"}),
+    ("users", {"lms_user_id": "9" * 30}),
+    ("course_certificates", {"course_run": "unknown"}),
+    ("program_certificates", {"program": str(UUID(int=1))}),
+    ("program_certificates", {"is_active": "perhaps"}),
+    ("grades", {"username": "x" * 200}),
+    ("grades", {"percent_grade": "1.01"}),
+    ("grades", {"percent_grade": "NaN"}),
+    ("grades", {"created": "2999-01-01 00:00:00"}),
+    ("grades", {"created": "0001-01-01 00:00:00+14:00"}),
+    ("user_credentials", {"status": "lost"}),
+    ("user_credentials", {"program": str(UUID(int=1))}),
+    ("user_credentials", {"course_run": ""}),
+    ("user_credentials", {"mode": "no slug"}),
+    ("date_overrides", {"user_credential": str(UUID(int=1))}),
+    ("date_overrides", {"date": ""}),
+    ("attributes", {"name": "n" * 300}),
+    ("program_cert_records", {"program": ""}),
+    ("user_credit_pathways", {"status": "perhaps"}),
+    ("user_credit_pathways", {"pathway": str(UUID(int=1))}),
+]
+
+
+def test_bad_rows_hinder_no_others(bring: Any) -> None:
     tables = dump()
-    good = tables[table][0]
-    others: Cells = {"uuid": str(uuid_of("bad"))} if "uuid" in good else {}
-    others |= {"username": "bob"} if "username" in good and table != "users" else {}
-    others |= {"username": "bob", "email": "", "lms_user_id": ""} if table == "users" else {}
-    tables[table].insert(0, good | others | bad)
+    for number, (table, bad) in enumerate(BAD_ROWS):
+        good = dump()[table][0]
+        others: Cells = {"uuid": str(uuid_of(f"bad{number}"))} if "uuid" in good else {}
+        others |= {"username": f"bob{number}"} if "username" in good else {}
+        others |= {"email": "", "lms_user_id": ""} if table == "users" else {}
+        tables[table].insert(0, good | others | bad)
 
     ran = bring(tables)
 
-    assert (ran.code, ran.error) == (1, "1 failed.")
-    assert ran.summary[table]["rejected"] == 1
-    assert f"{table}.csv, row 2: " in ran.stderr
+    rejected = {table: counts["rejected"] for table, counts in ran.summary.items()}
+    assert rejected == Counter(table for table, _bad in BAD_ROWS)
+    assert (ran.code, ran.error) == (1, f"{len(BAD_ROWS)} failed.")
+    for table, number in rejected.items():
+        for row in range(2, 2 + number):
+            assert f"{table}.csv, row {row}: " in ran.stderr
+    assert "bob" not in ran.stderr
+    assert [user.username for user in User.objects.all()] == ["ann"]
     assert ProgramCertificate.objects.filter(user=ann()).count() == 1
     assert UserCreditPathway.objects.count() == 2
 
