@@ -9,6 +9,8 @@ from django.test import Client
 from django.urls import reverse
 
 from credentials_portal.accounts.models import User
+from credentials_portal.core.models import OutboxMessage
+from programs.models import UserCreditPathway
 from tests.programs.factories import LearnerFactory
 
 ROLES = ("Registrars", "Support", "Refunds", "Operators", "Auditors")
@@ -62,3 +64,13 @@ def rows(browser: Client, model: str, **query: Any) -> list[Any]:
     response = browser.get(url(f"{model}_changelist"), query)
     assert response.status_code == 200, response.headers.get("Location")
     return list(response.context["cl"].result_list)
+
+
+def act(browser: Client, page_name: str, *args: Any, **fields: Any) -> Any:
+    """What a page about credit requests answers to a form."""
+    return browser.post(url(f"usercreditpathway_{page_name}", *args), fields, follow=True)
+
+
+def message_of(request: UserCreditPathway) -> OutboxMessage:
+    """The mail to its institution."""
+    return OutboxMessage.objects.get(dedupe_key=f"programs.credit_request:{request.pk}")

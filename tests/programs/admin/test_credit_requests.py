@@ -1,7 +1,6 @@
 """Credit requests in the admin: how they are found, what they tell, what staff do about them."""
 
 from datetime import datetime, timedelta
-from typing import Any
 
 import pytest
 from django.db import connection
@@ -10,66 +9,34 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from credentials_portal.accounts.models import User
-from credentials_portal.core.history import Attribution
 from credentials_portal.core.models import OutboxMessage
 from credentials_portal.core.models.outbox import OutboxStatus
 from programs.enums import CreditAnswer, CreditRequestSource, CreditRequestStatus
 from programs.models import Pathway, Program, UserCreditPathway
 from programs.selectors import overview
-from programs.services.credit import notices, request_credit
-from tests.programs.admin.desk import ROLES, links, member_of, page, rows, staff, url, words
+from programs.services.credit import notices
+from tests.programs.admin.desk import (
+    ROLES,
+    act,
+    links,
+    member_of,
+    message_of,
+    page,
+    rows,
+    staff,
+    url,
+    words,
+)
 from tests.programs.factories import (
     CreditRequestFactory,
     LearnerFactory,
     PathwayFactory,
-    ProgramFactory,
-    pathway_of,
 )
 
 pytestmark = pytest.mark.django_db
 
 MODEL = "usercreditpathway"
 DAY = timedelta(days=1)
-
-
-@pytest.fixture
-def registrar() -> Client:
-    return member_of("Registrars")
-
-
-@pytest.fixture
-def ada() -> User:
-    ada: User = LearnerFactory.create(username="ada", email="ada@x.org", full_name="Ada Lovelace")
-    return ada
-
-
-@pytest.fixture
-def program() -> Program:
-    program: Program = ProgramFactory.create(title="Data Science")
-    return program
-
-
-@pytest.fixture
-def pathway(program: Program) -> Pathway:
-    return pathway_of(
-        program, name="Masters", org_name="Harbour University", email="desk@harbour.example"
-    )
-
-
-@pytest.fixture
-def asked(ada: User, program: Program, pathway: Pathway) -> UserCreditPathway:
-    """A request that the learner made just now; it waits to be sent."""
-    return request_credit(
-        user=ada,
-        program=program,
-        pathway_id=pathway.pk,
-        source=CreditRequestSource.WEB,
-        by=Attribution(at=timezone.now() - DAY, actor=ada),
-    ).request
-
-
-def message_of(request: UserCreditPathway) -> OutboxMessage:
-    return OutboxMessage.objects.get(dedupe_key=f"programs.credit_request:{request.pk}")
 
 
 def stands(message: OutboxMessage, status: OutboxStatus) -> None:
@@ -80,10 +47,6 @@ def sent(request: UserCreditPathway) -> None:
     UserCreditPathway.objects.filter(pk=request.pk).update(
         status=CreditRequestStatus.SENT, sent_at=timezone.now()
     )
-
-
-def post(browser: Client, name: str, *args: Any, **fields: Any) -> Any:
-    return browser.post(url(f"{MODEL}_{name}", *args), fields, follow=True)
 
 
 # --- The list ----------------------------------------------------------------------------------
@@ -201,7 +164,7 @@ def test_leads_to_its_mail_those_who_may_look(asked: UserCreditPathway) -> None:
 def test_tells_what_happened_by_whom_and_why(
     registrar: Client, asked: UserCreditPathway, ada: User
 ) -> None:
-    post(registrar, "withdraw", asked.pk, reason="She telephoned.")
+    act(registrar, "withdraw", asked.pk, reason="She telephoned.")
 
     told = page(registrar, url(f"{MODEL}_change", asked.pk))
 
@@ -230,12 +193,12 @@ def test_a_request_is_withdrawn_with_a_reason(registrar: Client, asked: UserCred
     assert "opens nothing any more, at once and for good" in shown
     assert "What waits is not sent" in shown
 
-    without = post(registrar, "withdraw", asked.pk, reason="")
+    without = act(registrar, "withdraw", asked.pk, reason="")
     asked.refresh_from_db()
     assert "Nothing was changed." in words(without)
     assert asked.status == CreditRequestStatus.QUEUED
 
-    done = post(registrar, "withdraw", asked.pk, reason="She telephoned.")
+    done = act(registrar, "withdraw", asked.pk, reason="She telephoned.")
 
     assert "The request is withdrawn." in words(done)
     asked.refresh_from_db()
@@ -260,111 +223,11 @@ def test_what_failed_cannot_be_withdrawn(registrar: Client) -> None:
     request = CreditRequestFactory.create(failed=True)
 
     assert "Withdraw…" not in page(registrar, url(f"{MODEL}_change", request.pk))
-    refused = post(registrar, "withdraw", request.pk, reason="Why not?")
+    refused = act(registrar, "withdraw", request.pk, reason="Why not?")
 
     assert "neither with the institution nor on its way" in words(refused)
     request.refresh_from_db()
     assert request.status == CreditRequestStatus.FAILED
-
-
-# --- Asking for a learner ----------------------------------------------------------------------
-
-
-def test_the_page_shows_first_what_goes_to_whom(
-    registrar: Client, ada: User, program: Program, pathway: Pathway
-) -> None:
-    chosen = post(registrar, "ask", learner="ADA@x.org", program=program.pk)
-
-    assert chosen.redirect_chain == [(url(f"{MODEL}_ask_for", ada.pk, program.pk), 302)]
-    shown = words(chosen)
-    assert "ada asks for credit for Data Science, and you send it for them." in shown
-    assert "in the learner's name (Ada Lovelace, ada@x.org)" in shown
-    assert "Masters, Harbour University: desk@harbour.example" in shown
-    assert "The learner gets a copy that says that you asked and why" in shown
-    assert not UserCreditPathway.objects.exists()
-
-
-def test_a_request_for_a_learner_keeps_who_asked_and_why(
-    registrar: Client, ada: User, program: Program, pathway: Pathway
-) -> None:
-    done = post(
-        registrar,
-        *("ask_for", ada.pk, program.pk),
-        pathway=pathway.pk,
-        reason="She cannot sign in this week.",
-    )
-
-    asked = UserCreditPathway.objects.get()
-    assert done.redirect_chain == [(url(f"{MODEL}_change", asked.pk), 302)]
-    assert (asked.user, asked.program, asked.pathway) == (ada, program, pathway)
-    assert (asked.source, asked.status) == (CreditRequestSource.STAFF, CreditRequestStatus.QUEUED)
-    assert asked.requested_by_id == int(registrar.session["_auth_user_id"])
-    assert asked.on_behalf_reason == "She cannot sign in this week."
-    assert message_of(asked).status == OutboxStatus.PENDING
-    assert "“She cannot sign in this week.”" in words(done)
-
-
-def test_a_second_click_sends_nothing_more(
-    registrar: Client, ada: User, program: Program, pathway: Pathway
-) -> None:
-    fields = {"pathway": pathway.pk, "reason": "She asked."}
-    post(registrar, "ask_for", ada.pk, program.pk, **fields)
-
-    again = post(registrar, "ask_for", ada.pk, program.pk, **fields)
-
-    assert "The same request was made a moment ago: this is that one." in words(again)
-    assert OutboxMessage.objects.filter(kind="programs.credit_request").count() == 1
-
-
-@pytest.mark.parametrize("missing", ["pathway", "reason"])
-def test_nothing_is_sent_without_a_reason_or_an_addressee(
-    registrar: Client, ada: User, program: Program, pathway: Pathway, missing: str
-) -> None:
-    given = {"pathway": pathway.pk, "reason": "She asked.", missing: ""}
-
-    refused = post(registrar, "ask_for", ada.pk, program.pk, **given)
-
-    assert "Nothing was changed." in words(refused)
-    assert not UserCreditPathway.objects.exists()
-
-
-def test_a_pathway_that_takes_no_requests_is_not_offered(
-    registrar: Client, ada: User, program: Program, pathway: Pathway
-) -> None:
-    other = PathwayFactory.create()
-    refused = post(registrar, "ask_for", ada.pk, program.pk, pathway=other.pk, reason="She asked.")
-    assert "is not one of the available choices" in words(refused)
-
-    Pathway.objects.filter(pk=pathway.pk).update(status="retired")
-    shown = page(registrar, url(f"{MODEL}_ask_for", ada.pk, program.pk))
-
-    assert "No pathway takes requests about Data Science: nothing can be sent." in shown
-    assert not UserCreditPathway.objects.exists()
-
-
-def test_an_institution_that_takes_completed_programs_refuses_others(
-    registrar: Client, ada: User, program: Program, pathway: Pathway
-) -> None:
-    Pathway.objects.filter(pk=pathway.pk).update(requires_completion=True)
-
-    refused = post(
-        registrar, "ask_for", ada.pk, program.pk, pathway=pathway.pk, reason="She asked."
-    )
-
-    assert "The institution takes completed programs only." in words(refused)
-    assert not UserCreditPathway.objects.exists()
-
-
-def test_a_learner_whom_nobody_knows_or_who_left_is_not_found(
-    registrar: Client, program: Program, pathway: Pathway
-) -> None:
-    gone = LearnerFactory.create(is_active=False)
-
-    for name in ("nobody", gone.username):
-        refused = post(registrar, "ask", learner=name, program=program.pk)
-        assert "There is no learner of this name or address." in words(refused)
-    address = url(f"{MODEL}_ask_for", gone.pk, program.pk)
-    assert registrar.get(address).status_code == 404
 
 
 # --- Who may -----------------------------------------------------------------------------------

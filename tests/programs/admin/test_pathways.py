@@ -17,11 +17,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def registrar() -> Client:
-    return member_of("Registrars")
-
-
-@pytest.fixture
 def program() -> Program:
     program: Program = ProgramFactory.create(title="Data Science")
     return program

@@ -21,11 +21,6 @@ MODEL = "sharedprogramrecord"
 
 
 @pytest.fixture
-def registrar() -> Client:
-    return member_of("Registrars")
-
-
-@pytest.fixture
 def link() -> SharedProgramRecord:
     link: SharedProgramRecord = SharedRecordFactory.create()
     return link
