@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, TypedDict
+from typing import Any, TypedDict, TypeVar
 from uuid import UUID
 
-from django.db import transaction
+from django.db import models, transaction
 from django.dispatch import Signal
 
 from credentials_portal.accounts.models import User
@@ -32,6 +32,8 @@ from programs.signals import (
     program_certificate_awarded,
     program_certificate_revoked,
 )
+
+M = TypeVar("M", bound=models.Model)
 
 
 class RunUnknownError(NotFoundError):
@@ -161,7 +163,7 @@ def tell_grade(
     """
     run = _run(course_run_key)
     user = account_of(learner, at=by.at)
-    stored = CourseGrade.objects.filter(user=user, course_run=run).first()
+    stored = _locked(CourseGrade, user=user, course_run=run)
     known = _known(stored) if stored else {}
     if known.get("percent_grade") != told.get("percent_grade", known.get("percent_grade")):
         known["passed"] = None
@@ -183,6 +185,10 @@ def _run(key: str) -> CourseRun:
     return run
 
 
+def _locked(model: type[M], **named: Any) -> M | None:
+    return model._default_manager.select_for_update(no_key=True).filter(**named).first()
+
+
 def _locked_user(user_id: int) -> User:
     user: User = User.objects.select_for_update(no_key=True).get(pk=user_id)
     return user
@@ -191,7 +197,7 @@ def _locked_user(user_id: int) -> User:
 def _write_program_certificate(
     user: User, program: Program, told: Told, details: Details, by: Attribution
 ) -> UUID:
-    stored = ProgramCertificate.objects.filter(user=user, program=program).first()
+    stored = _locked(ProgramCertificate, user=user, program=program)
     kind = "" if told.is_awarded else RevocationKind.DECIDED
     # What the portal took back by itself, and a source revokes, is revoked by a decision now.
     is_news = stored is None or (stored.status, stored.revocation_kind) != (told.status, kind)
@@ -222,7 +228,7 @@ def _reason(
 def _write_course_certificate(
     user: User, course_run_id: int, told: Told, details: Details, by: Attribution, *, mode: str
 ) -> UUID:
-    stored = CourseCertificate.objects.filter(user=user, course_run=course_run_id).first()
+    stored = _locked(CourseCertificate, user=user, course_run=course_run_id)
     row = {
         "user_id": user.pk,
         "course_run_id": course_run_id,
