@@ -122,7 +122,8 @@ def _words(request: UserCreditPathway) -> dict[str, Any]:
         "reason": one_line(request.on_behalf_reason),
         "request_url": _absolute("credit_request", request.uuid),
         "withdraw_url": _absolute("withdraw_credit_request", request.uuid),
-        "ask_url": _absolute("request_credit", request.program.uuid),
+        # The page shows this pathway at once: nothing is left to choose.
+        "ask_url": f"{_absolute('request_credit', request.program.uuid)}?pathway={request.pathway_id}",
     }
 
 

@@ -101,10 +101,11 @@ def test_the_learner_and_nobody_else_is_told_once_with_the_page_to_ask_again(
         "Hello Ann Ash,\n\n"
         "you completed Data Science since you sent your record to Northern University.\n\n"
         "The institution was not told. If it is to know, send your record again:\n"
-        f"{PORTAL}/programs/{program.uuid}/credit/\n"
+        f"{PORTAL}/programs/{program.uuid}/credit/?pathway={asked.pathway_id}\n"
         "\n-- \nCredentials Portal sent this mail automatically. Replies are not read.\n"
     )
-    assert f'href="{PORTAL}/programs/{program.uuid}/credit/"' in part(mail, "html")
+    ask_url = f"{PORTAL}/programs/{program.uuid}/credit/?pathway={asked.pathway_id}"
+    assert f'href="{ask_url}"' in part(mail, "html")
     assert UserCreditPathway.objects.count() == 1
     assert mails_of("programs.credit_request") == [("done", "")]
 

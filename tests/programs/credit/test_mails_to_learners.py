@@ -102,7 +102,7 @@ def test_the_learner_is_told_what_could_not_be_sent(
         "your record of Data Science could not be sent to Northern University:"
         " the institution has not got your request.\n\n"
         "The mail did not reach it. You can ask again at once: this one does not count.\n\n"
-        f"Ask again:\n{PORTAL}/programs/{program.uuid}/credit/\n" + FOOT
+        f"Ask again:\n{PORTAL}/programs/{program.uuid}/credit/?pathway={pathway.pk}\n" + FOOT
     )
 
 
