@@ -1,6 +1,7 @@
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -262,20 +263,17 @@ def test_what_became_of_requests_for_credit_waits(client: Client, learner: User)
     CourseCertificateFactory.create(user=learner, course_run=course.course_runs.get())
     ProgramCertificateFactory.create(user=learner, program=program, awarded_at=now)
     pathways = [pathway_of(program, org_name=name) for name in ("North", "South", "East", "West")]
+    fates: list[dict[str, Any]] = [
+        {"answer": "granted", "answered_at": now, "was_completed": True},
+        {"answer": "refused", "answered_at": now, "was_completed": True},
+        {"failed": True},
+        {},
+    ]
     asked = [
         CreditRequestFactory.create(
-            user=learner, program=program, pathway=pathway, requested_at=now, **fields
+            user=learner, program=program, pathway=pathway, requested_at=now, **fate
         )
-        for pathway, fields in zip(
-            pathways,
-            [
-                {"answer": "granted", "answered_at": now, "was_completed": True},
-                {"answer": "refused", "answered_at": now, "was_completed": True},
-                {"failed": True},
-                {},
-            ],
-            strict=True,
-        )
+        for pathway, fate in zip(pathways, fates, strict=True)
     ]
 
     page = home_page(client, learner)
