@@ -36,7 +36,7 @@ def test_the_page_shows_first_what_goes_to_whom(
 def test_a_request_for_a_learner_keeps_who_asked_and_why(
     registrar: Client, ada: User, program: Program, pathway: Pathway
 ) -> None:
-    done = post(
+    done = act(
         registrar,
         *("ask_for", ada.pk, program.pk),
         pathway=pathway.pk,
@@ -96,9 +96,7 @@ def test_an_institution_that_takes_completed_programs_refuses_others(
 ) -> None:
     Pathway.objects.filter(pk=pathway.pk).update(requires_completion=True)
 
-    refused = post(
-        registrar, "ask_for", ada.pk, program.pk, pathway=pathway.pk, reason="She asked."
-    )
+    refused = act(registrar, "ask_for", ada.pk, program.pk, pathway=pathway.pk, reason="She asked.")
 
     assert "The institution takes completed programs only." in words(refused)
     assert not UserCreditPathway.objects.exists()
