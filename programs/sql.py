@@ -6,6 +6,7 @@ set is never complete, only included runs count, and a revoked certificate voids
 
 from collections.abc import Sequence
 from datetime import datetime
+from uuid import UUID
 
 from credentials_portal.core.sql import Fragment
 from programs.enums import CertificateStatus, GroupKind, RevocationKind
@@ -274,6 +275,35 @@ def enrollment_facts(enrollments: Fragment) -> Fragment:
     )
 
 
+def program_record_head(*, user_id: int, program_uuid: UUID) -> Fragment:
+    """A program with what its record says above the rows: one row, or none.
+
+    Columns: those of Program; `school_names` of its authoring organizations; of the learner's
+    program certificate `certificate_status`, `certificate_source`, `certificate_awarded_at`.
+    """
+    return Fragment(
+        """
+        SELECT program.*,
+               ARRAY(
+                   SELECT organization.name
+                   FROM programs_programauthor AS author
+                   JOIN programs_organization AS organization
+                     ON organization.id = author.organization_id
+                   WHERE author.program_id = program.id
+                   ORDER BY author.position, author.id
+               ) AS school_names,
+               certificate.status AS certificate_status,
+               certificate.source AS certificate_source,
+               certificate.awarded_at AS certificate_awarded_at
+        FROM programs_program AS program
+        LEFT JOIN programs_programcertificate AS certificate
+          ON certificate.program_id = program.id AND certificate.user_id = %s
+        WHERE program.uuid = %s
+        """,
+        (user_id, program_uuid),
+    )
+
+
 def program_record_runs(*, user_id: int, program_id: int, at: datetime) -> Fragment:
     """A learner's results in the included runs, in their order, then in other runs of the courses.
 
@@ -291,16 +321,11 @@ def program_record_runs(*, user_id: int, program_id: int, at: datetime) -> Fragm
             JOIN programs_courserun AS run ON run.id = include.course_run_id
             WHERE include.program_id = %s
         ),
-        result AS MATERIALIZED (
-            SELECT course_run_id AS run_id FROM programs_coursecertificate WHERE user_id = %s
-            UNION
-            SELECT course_run_id FROM programs_coursegrade WHERE user_id = %s
-        ),
         shown AS (
             SELECT run_id, course_id, TRUE AS is_included, position, include_id FROM included
             UNION ALL
             SELECT run.id, run.course_id, FALSE, NULL, run.id
-            FROM result JOIN programs_courserun AS run ON run.id = result.run_id
+            FROM programs_courserun AS run
             WHERE run.course_id IN (SELECT course_id FROM included)
               AND run.id NOT IN (SELECT run_id FROM included)
         )
@@ -328,9 +353,10 @@ def program_record_runs(*, user_id: int, program_id: int, at: datetime) -> Fragm
          AND configuration.certificate_type = certificate.mode
         LEFT JOIN programs_coursegrade AS grade
           ON grade.course_run_id = run.id AND grade.user_id = %s
+        WHERE shown.is_included OR certificate.id IS NOT NULL OR grade.id IS NOT NULL
         ORDER BY shown.is_included DESC, shown.position, shown.include_id
         """,
-        (program_id, user_id, user_id, at, user_id, user_id),
+        (program_id, at, user_id, user_id),
     )
 
 

@@ -13,14 +13,12 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.contrib.postgres.expressions import ArraySubquery
 from django.db import connection
-from django.db.models import F, FilteredRelation, OuterRef, Q
 
 from credentials_portal.core.errors import NotFoundError
 from programs.enums import CertificateSource, CertificateStatus, ProgramStatus, RowReason
-from programs.models import Program, ProgramAuthor
-from programs.sql import program_list_rows, program_record_runs
+from programs.models import Program
+from programs.sql import program_list_rows, program_record_head, program_record_runs
 
 NAMES_BETWEEN = ", "
 
@@ -162,18 +160,8 @@ class _Attempt:
 
 def record_of(*, user_id: int, program_uuid: UUID, at: datetime) -> ProgramRecord:
     """The learner's record in this program: two statements. Raises `NotFoundError`."""
-    authors = ProgramAuthor.objects.filter(program=OuterRef("pk")).order_by("position", "pk")
-    program = (
-        Program.objects.filter(uuid=program_uuid)
-        .annotate(
-            school_names=ArraySubquery(authors.values("organization__name")),
-            theirs=FilteredRelation("certificates", condition=Q(certificates__user_id=user_id)),
-            certificate_status=F("theirs__status"),
-            certificate_source=F("theirs__source"),
-            certificate_awarded_at=F("theirs__awarded_at"),
-        )
-        .first()
-    )
+    head = program_record_head(user_id=user_id, program_uuid=program_uuid)
+    program: Any = next(iter(Program.objects.raw(head.sql, head.params)), None)
     if program is None:
         raise NotFoundError("There is no such program.")
     attempts = _attempts(user_id=user_id, program_id=program.pk, at=at)
@@ -279,7 +267,7 @@ def _row(of_course: list[_Attempt], at: datetime) -> RecordRow:
 
 def _rank(awarded: _Attempt) -> tuple[bool, bool, Decimal, datetime]:
     """By grade, the latest first among equals; without a grade last."""
-    percent = awarded.percent_grade
+    percent = awarded.percent_grade if awarded.has_verified_grade else None
     return (
         awarded.has_verified_grade,
         percent is not None,

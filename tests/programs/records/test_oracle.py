@@ -78,7 +78,7 @@ worlds = st.builds(
 
 @given(world=worlds)
 @settings(
-    max_examples=1000 if os.environ.get("FULL") else 80,
+    max_examples=1000 if os.environ.get("FULL") else 120,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -98,6 +98,16 @@ def test_an_unverified_grade_counts_neither_as_best_nor_as_an_attempt(learner: U
     assert (row.run_key, row.percent_grade, row.attempts) == (first.key, Decimal("0.7"), 1)
 
 
+def test_an_unverified_grade_does_not_outweigh_a_later_certificate(learner: User) -> None:
+    first, second = CourseRunFactory.create_batch(2, course=CourseFactory.create())
+    program = program_requiring(core=[first.course])
+    earn(learner, first, "0.9")
+    CourseGrade.objects.update(verified=False)
+    earn(learner, second, at=RUN_ENDS + DAY)
+
+    assert row_of(learner, program).run_key == second.key
+
+
 def test_a_grade_without_a_certificate_is_shown_as_nothing(
     learner: User, run: CourseRun, program: Program
 ) -> None:
@@ -244,6 +254,7 @@ def test_a_program_certificate_waits_for_the_last_course_certificate(
     )
     earn(learner, late)
 
+    assert read(learner, program).completion_shown_from == TOMORROW
     verdicts = [
         (read(learner, program, at=at).is_completed, listed(learner, at=at)[0].is_completed)
         for at in (TOMORROW - INSTANT, TOMORROW)
