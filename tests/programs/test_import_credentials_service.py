@@ -16,6 +16,7 @@ from django.test import Client
 from credentials_portal.accounts.models import User
 from credentials_portal.core.history import models_with_history, rows_without_true_history
 from credentials_portal.core.models import JobRun, OutboxMessage
+from credentials_portal.devcatalog import StandInCatalog
 from programs.enums import CertificateSource
 from programs.models import (
     Course,
@@ -40,6 +41,7 @@ from tests.letters.conftest import (
     Statements,
     statements,  # noqa: F401 - a fixture
 )
+from tests.programs import catalogs
 from tests.programs.catalogs import uuid_of
 from tests.programs.conftest import Announcement
 from tests.programs.factories import (
@@ -53,6 +55,8 @@ from tests.programs.factories import (
     ProgramFactory,
     SharedRecordFactory,
 )
+from tests.standins.catalog import standing_in_catalog  # noqa: F401 - a fixture
+from tests.standins.lms import standing_in_lms  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.django_db
 
@@ -393,6 +397,26 @@ def test_programs_ask_for_all_courses_of_their_runs(bring: Any) -> None:
     assert [member.course.key for member in group.courses.order_by("position")] == ["EX+1", "EX+2"]
     assert (version.note, version.effective_from) == (NOTE, datetime(2021, 1, 15, tzinfo=UTC))
     assert [str(one) for one in program.authoring_organizations.all()] == ["EX University"]
+
+
+def test_the_catalog_goes_on_from_there(bring: Any, catalog: StandInCatalog) -> None:
+    bring(dump())
+    courses = [catalogs.course("EX+1"), catalogs.course("EX+2"), catalogs.course("EX+3")]
+    catalog.tables |= {
+        "organizations": [catalogs.organization("EX")],
+        "courses": courses,
+        "programs": [catalogs.program("Weaving", *courses)],
+    }
+
+    ran = run_command("copy_catalog")
+
+    program = Program.objects.get()
+    assert [version.number for version in program.requirements_versions.all()] == [1, 2]
+    assert program.included_runs.count() == 3
+    assert ran.summary["programs"]["changed"] == 1
+    assert ran.summary["course_runs"]["created"] == 1
+    # The pathway came with the old service, and the catalog has none.
+    assert ran.summary["obsolete"] == {"deleted": 0, "to_delete": 0, "kept": 1}
 
 
 def test_what_is_here_already_stays_as_it_is(bring: Any) -> None:
@@ -790,7 +814,7 @@ def test_ten_thousand_rows_come_in_few_statements(
         ran = bring(rows)
 
     assert counted(ran) == {"grades": {"imported": 10_000}}
-    assert len(texts) < 300
+    assert len(texts) < 170
 
 
 @pytest.mark.django_db(transaction=True)

@@ -13,6 +13,7 @@ from programs.enums import PathwayStatus, PathwayType, ProgramStatus
 from programs.services.nodes import Node, RecordError
 
 MOST_HOURS = 32_767
+NO_ADDRESS = "its logo has no address that pages can show: left out"
 ORGANIZATIONS, COURSES, RUNS = "organizations", "courses", "course_runs"
 PROGRAMS, PATHWAYS = "programs", "pathways"
 TABLES = (ORGANIZATIONS, COURSES, RUNS, PROGRAMS, PATHWAYS)
@@ -37,6 +38,8 @@ class Record:
     links: tuple[UUID, ...] = ()
     runs: tuple[UUID, ...] = ()
     courses: tuple[UUID, ...] | None = ()
+    # What is odd about it.
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -80,9 +83,14 @@ def _organization(node: Node) -> Record:
 
 
 def organization(uuid: UUID, *, key: str, name: str, logo: str) -> Record:
-    _require(URLValidator(["http", "https"]), logo, "certificate_logo_image_url is no address")
+    """An organization; a logo that no page can show does not keep it away."""
+    note = ""
+    try:
+        _require(URLValidator(["http", "https"]), logo, NO_ADDRESS)
+    except RecordError as error:
+        logo, note = "", error.message
     values = {"key": key, "name": name or key, "certificate_logo_image_url": logo}
-    return Record(table=ORGANIZATIONS, uuid=uuid, name=key, key=key, values=values)
+    return Record(table=ORGANIZATIONS, uuid=uuid, name=key, key=key, values=values, note=note)
 
 
 def _course(node: Node) -> list[Read]:

@@ -100,7 +100,7 @@ class Batch:
             self._tell(match, Outcome.REJECTED, reason)
             return None
         outcome = self._outcome(stored.get(match.uuid), state)
-        self._tell(match, outcome, "; ".join(filter(None, (match.note, reason))))
+        self._tell(match, outcome, "; ".join(filter(None, (match.note, match.record.note, reason))))
         return None if outcome == Outcome.UNCHANGED else state
 
     def _tell(self, match: Match, outcome: Outcome, reason: str) -> None:
