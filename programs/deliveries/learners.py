@@ -1,7 +1,7 @@
 """Mails to learners about their requests for credit."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -20,10 +20,6 @@ from programs.selectors.credit import REACHED
 from programs.selectors.records import record_of
 from programs.services.credit.completing import NOT_SHOWN_YET, record_mails
 from programs.services.credit.notices import RECORD_MAIL, Notice
-
-LOOK_AGAIN = timedelta(days=1)
-MAX_LOOKS = 7
-"""A program certificate may come before the certificates of its courses; so often is looked."""
 
 TRUE_WHILE = {
     Notice.REQUEST_SENT: frozenset({CreditRequestStatus.SENT}),
@@ -65,16 +61,14 @@ def _obstacle(
         is_newest = request.answered_at == parse_datetime(was_told)
         return None if is_newest else Outcome.skipped("changed_since")
     if notice == Notice.PROGRAM_COMPLETED:
-        return _cannot_be_complete(request, message, at)
+        return _cannot_be_complete(request, at)
     return None
 
 
-def _cannot_be_complete(
-    request: UserCreditPathway, message: OutboxMessage, at: datetime
-) -> Outcome | None:
+def _cannot_be_complete(request: UserCreditPathway, at: datetime) -> Outcome | None:
     """Why the learner does not hear that the program is complete; None: they do.
 
-    What is not shown is not told: the mail waits for the day on which the certificate is shown.
+    What is to be shown from a date on is not told before: the mail waits for that day.
     """
     assert request.program  # noqa: S101 - only those about a program are told
     theirs = {"user_id": request.user_id, "program_id": request.program_id}
@@ -83,13 +77,10 @@ def _cannot_be_complete(
     if _was_told_before(request):
         return Outcome.skipped("told_before")
     record = record_of(user_id=request.user_id, program_uuid=request.program.uuid, at=at)
-    if record.is_completed:
+    shown_from = record.completion_shown_from
+    if shown_from is None or shown_from <= at:
         return None
-    looks = message.payload.get("looks", 0) + 1
-    if looks > MAX_LOOKS:
-        return Outcome.skipped("never_shown")
-    again_at = record.completion_shown_from or at + LOOK_AGAIN
-    return Outcome(OutboxStatus.SKIPPED, NOT_SHOWN_YET, detail=(again_at, looks))
+    return Outcome(OutboxStatus.SKIPPED, NOT_SHOWN_YET, detail=shown_from)
 
 
 def _was_told_before(request: UserCreditPathway) -> bool:

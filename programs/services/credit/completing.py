@@ -45,5 +45,4 @@ def record_mails(deliveries: Sequence[Delivery], at: datetime) -> None:
     """Queue for later what was not to be told yet: the certificate is not shown before a date."""
     for message, outcome in deliveries:
         if outcome.reason == NOT_SHOWN_YET:
-            due_at, looks = outcome.detail
-            queue_later_completion(message.payload["request"], looks=looks, at=at, due_at=due_at)
+            queue_later_completion(message.payload["request"], at=at, due_at=outcome.detail)

@@ -1,7 +1,7 @@
 """Mails about requests for credit: queued with the change that they tell of."""
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
@@ -65,13 +65,13 @@ def queue_completions(request_ids: Iterable[int], *, at: datetime) -> None:
     outbox.enqueue(RECORD_MAIL, items, at=at)
 
 
-def queue_later_completion(request_id: int, *, looks: int, at: datetime, due_at: datetime) -> None:
-    """The same, when the program certificate is shown; it was looked for so often."""
+def queue_later_completion(request_id: int, *, at: datetime, due_at: datetime) -> None:
+    """The same at `due_at`, when the program certificate is shown."""
     item = outbox.Item(
-        cause=f"{Notice.PROGRAM_COMPLETED}.{request_id}.{looks}",
-        payload={"notice": Notice.PROGRAM_COMPLETED, "request": request_id, "looks": looks},
+        cause=f"{Notice.PROGRAM_COMPLETED}.{request_id}.{due_at.isoformat()}",
+        payload={"notice": Notice.PROGRAM_COMPLETED, "request": request_id},
     )
-    outbox.enqueue(RECORD_MAIL, [item], at=at, reserve=max(due_at - at, timedelta(0)))
+    outbox.enqueue(RECORD_MAIL, [item], at=at, reserve=due_at - at)
 
 
 def _to_institution(request: UserCreditPathway) -> str:

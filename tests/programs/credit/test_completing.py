@@ -269,7 +269,25 @@ def test_what_is_not_shown_yet_is_told_when_it_is(
     assert completions() == [("skipped", "not_shown_yet"), ("done", "")]
 
 
-def test_a_certificate_that_comes_before_those_of_its_courses_is_looked_for_again(
+def test_a_date_that_is_moved_is_waited_for_again(
+    ann: User, program: Program, asked: UserCreditPathway, mail_server: MailServer
+) -> None:
+    configuration = CourseCertificateConfiguration.objects.create(
+        course_run=program.course_runs.get(), certificate_available_date=AT + 10 * DAY
+    )
+    award(program, ann)
+    deliver(AT + DAY)
+    configuration.certificate_available_date = AT + 20 * DAY
+    configuration.save()
+
+    deliver(AT + 10 * DAY)
+    assert mail_server.received == []
+    deliver(AT + 20 * DAY)
+
+    assert mails_to(mail_server, "ann@x.org") == [SUBJECT]
+
+
+def test_a_certificate_without_any_of_its_courses_is_told_at_once(
     ann: User, program: Program, asked: UserCreditPathway, mail_server: MailServer
 ) -> None:
     certificate = ProgramCertificate(
@@ -277,11 +295,8 @@ def test_a_certificate_that_comes_before_those_of_its_courses_is_looked_for_agai
     )
     bulk_create_with_history(ProgramCertificate, [certificate], by=by_at(AT + DAY))
     queue_completion_mails([ProgramFact(ann.pk, program.pk)], at=AT + DAY)
-    deliver(AT + DAY)
-    assert mail_server.received == []
 
-    certify(ann, program, at=AT + DAY)
-    deliver(AT + 2 * DAY)
+    deliver(AT + DAY)
 
     assert mails_to(mail_server, "ann@x.org") == [SUBJECT]
 
@@ -294,19 +309,6 @@ def test_a_job_that_judges_as_of_yesterday_tells_what_was_asked_today(
     deliver(AT + DAY)
 
     assert mails_to(mail_server, "ann@x.org") == [SUBJECT]
-
-
-def test_what_is_never_shown_is_not_looked_for_for_ever(
-    ann: User, program: Program, asked: UserCreditPathway, mail_server: MailServer
-) -> None:
-    ProgramCertificateFactory.create(user=ann, program=program, from_lms=True)
-    ProgramCertificate.history.update(history_date=AT + DAY)
-    queue_completion_mails([ProgramFact(ann.pk, program.pk)], at=AT + DAY)
-    for days in range(1, 20):
-        deliver(AT + days * DAY)
-
-    assert completions() == [("skipped", "not_shown_yet")] * 7 + [("skipped", "never_shown")]
-    assert mail_server.received == []
 
 
 def test_many_are_queued_by_as_many_statements_as_one(
