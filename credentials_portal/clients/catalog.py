@@ -1,7 +1,7 @@
 """The Discovery service: organizations, courses, programs and pathways as it publishes them."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from http import HTTPStatus
 from threading import Lock
@@ -32,10 +32,13 @@ class Catalog:
         self._base = urlsplit(base_url)
         self._client = client
 
-    def read(self, table: str, *, page_size: int) -> Result:
-        """All items of all pages, in the answer's body as one list; the first failure ends it.
+    def read(
+        self, table: str, *, page_size: int, take: Callable[[Any], Any] = lambda item: item
+    ) -> Result:
+        """What `take` makes of each item of all pages, in the answer's body as one list.
 
-        A list that changed while it was read lacks something, or has it twice: `changed`.
+        No more than that is kept, and one page: items are long. The first failure ends it. A list
+        that changed while it was read lacks something, or has it twice: `changed`.
         """
         query = {"page": "1", "page_size": str(page_size), "exclude_utm": "1", **QUERIES[table]}
         items: list[Any] = []
@@ -45,7 +48,7 @@ class Catalog:
                 return result
             if not _is_page(result.body):
                 return Unavailable("no_page", result.status)
-            items += result.body["results"]
+            items += map(take, result.body["results"])
             link = result.body.get("next")
             if not link:
                 count = result.body.get("count", len(items))

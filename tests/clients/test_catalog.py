@@ -33,6 +33,14 @@ def test_reads_all_pages_with_a_token_of_the_lms(
     assert lms.issued_tokens == 1
 
 
+def test_keeps_no_more_than_what_is_wanted(client: Catalog, catalog: StandInCatalog) -> None:
+    catalog.tables["programs"] = [{"title": "A", "text": "long"}, {"title": "B", "text": "long"}]
+
+    result = client.read("programs", page_size=1, take=lambda item: item["title"])
+
+    assert result == Answer(200, ["A", "B"])
+
+
 def test_asks_for_hidden_runs_of_courses(client: Catalog, catalog: StandInCatalog) -> None:
     client.read("courses", page_size=50)
 

@@ -495,6 +495,16 @@ def test_who_has_another_username_here_by_now_is_the_same_person(bring: Any) -> 
     assert counted(ran)["users"] == {"merged": 1}
 
 
+def test_a_username_stands_in_the_files_once(bring: Any) -> None:
+    tables = {"users": [*dump()["users"], {"username": "ANN", "lms_user_id": "9"}]}
+
+    rehearsed, ran = bring(tables, "--dry-run"), bring(tables)
+
+    assert counted(ran)["users"] == {"imported": 1, "unchanged": 1}
+    assert rehearsed.summary == ran.summary
+    assert ann().lms_user_id == 7
+
+
 def test_an_address_of_somebody_else_is_left_out(bring: Any, tmp_path: Path) -> None:
     LearnerFactory.create(username="other", email="ann@example.org")
 

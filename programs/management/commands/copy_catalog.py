@@ -1,5 +1,7 @@
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
+from itertools import chain
 
 from django.conf import settings
 from django.core.management import CommandError, CommandParser
@@ -43,7 +45,7 @@ class Command(OperatorCommand):
 
     def add_options(self, parser: CommandParser) -> None:
         add = parser.add_argument
-        add("--page-size", type=arguments.count, default=100, metavar="N", help="Rows a call.")
+        add("--page-size", type=arguments.count, default=100, metavar="N", help="Rows in a page.")
         add("--delete", action="store_true", help="Delete what the catalog dropped.")
         add(
             "--replace",
@@ -122,12 +124,11 @@ def _read(page_size: int) -> tuple[Rows, dict[str, str]]:
         raise CommandError("There is no catalog: CATALOG_BASE_URL is not set.")
     rows: Rows = {table: [] for table in TABLES}
     for table in clients.QUERIES:
-        result = client.read(table, page_size=page_size)
+        result = client.read(table, page_size=page_size, take=partial(read, table))
         if not isinstance(result, Answer):
             return rows, {table: result.reason}
-        for item in result.body:
-            for row in read(table, item):
-                rows[row.table].append(row)
+        for row in chain.from_iterable(result.body):
+            rows[row.table].append(row)
     return rows, {}
 
 

@@ -147,6 +147,9 @@ class _Accounts:
             return None, OTHER_NAME
         if account and account.is_retired:
             raise RecordError(RETIRED)
+        if account and not account.pk:
+            # A row before has this username.
+            return None, ""
         names = (cells.optional_text("first_name"), cells.optional_text("last_name"))
         full_name = cells.optional_text("full_name") or " ".join(filter(None, names))
         email = cells.email("email") if cells.optional_text("email") else ""
