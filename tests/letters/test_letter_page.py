@@ -100,6 +100,17 @@ def test_is_neither_indexed_nor_cached_nor_referred(
     assert "no-store" in response["Cache-Control"]
 
 
+def test_holds_no_form_that_browsers_would_send_without_an_origin(
+    client: Client, letter: ProgramLetter
+) -> None:
+    client.force_login(letter.user)
+
+    html = client.get(page(letter)).content.decode()
+
+    assert "<form" not in html
+    assert 'href="/letters/"' in html
+
+
 def test_a_revoked_letter_is_dead_everywhere_at_once(client: Client, letter: ProgramLetter) -> None:
     services.revoke_letter(letter_uuid=letter.uuid, by=by_at(AT, reason=REASON))
 
