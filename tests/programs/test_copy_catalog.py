@@ -43,6 +43,7 @@ from tests.programs.catalogs import (
 )
 from tests.programs.conftest import Announcement
 from tests.programs.factories import (
+    AT,
     BY,
     CourseFactory,
     CourseRunFactory,
@@ -51,6 +52,7 @@ from tests.programs.factories import (
     PathwayFactory,
     ProgramFactory,
     SharedRecordFactory,
+    program_requiring,
 )
 from tests.standins.catalog import standing_in_catalog  # noqa: F401 - a fixture
 from tests.standins.lms import standing_in_lms  # noqa: F401 - a fixture
@@ -450,6 +452,24 @@ def test_what_is_here_under_another_uuid_is_the_same(
     }
     assert ran.code == 0
     assert counted(copy())["course_runs"] == {"unchanged": 2}
+
+
+def test_a_run_that_was_made_here_is_not_taken_from_its_course(
+    weaving: StandInCatalog, tmp_path: Path
+) -> None:
+    local = CourseRunFactory.create(key="course-v1:EX+1+R1", course__key="weaving-1")
+    ours = program_requiring(core=[local.course])
+    learner = GradeFactory.create(course_run=local).user_id
+
+    ran = copy("--output", tmp_path / "rows.csv")
+
+    local.refresh_from_db()
+    assert local.course.key == "weaving-1"
+    assert completed_learners(program_id=ours.pk, at=AT) == {learner}
+    assert (ran.code, ran.summary["course_runs"]["rejected"]) == (1, 1)
+    copied = Program.objects.get(uuid=uuid_of("Weaving"))
+    assert runs_of(copied) == ["course-v1:EX+2+R1"]
+    assert completed_learners(program_id=copied.pk, at=AT) == set()
 
 
 def test_of_two_runs_with_one_key_one_stands_for_both(weaving: StandInCatalog) -> None:

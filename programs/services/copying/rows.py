@@ -27,6 +27,7 @@ LINKS: Mapping[str, Links] = {COURSES: OWNERS, PROGRAMS: AUTHORS, PATHWAYS: PROG
 PARENTS: Mapping[str, tuple[str, str]] = {RUNS: ("course", COURSES)}
 
 REFUSED_BY_DATABASE = "the database refuses it"
+OTHER_PARENT = "its key is here under another uuid, and in another course"
 
 
 class Outcome(TextChoices):
@@ -99,9 +100,17 @@ class Batch:
         if state is None:
             self._tell(match, Outcome.REJECTED, reason)
             return None
-        outcome = self._outcome(stored.get(match.uuid), state)
+        here = stored.get(match.uuid)
+        if here and here.parent != state.parent and self._is_adopted(match):
+            self._tell(match, Outcome.REJECTED, OTHER_PARENT)
+            return None
+        outcome = self._outcome(here, state)
         self._tell(match, outcome, "; ".join(filter(None, (match.note, match.record.note, reason))))
         return None if outcome == Outcome.UNCHANGED else state
+
+    def _is_adopted(self, match: Match) -> bool:
+        """Whether a row that was made here would become the catalog's: it stays where it is."""
+        return match.uuid != match.record.uuid and not self.keeps_existing
 
     def _tell(self, match: Match, outcome: Outcome, reason: str) -> None:
         record = match.record
