@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.db.models import QuerySet
 from django.utils import timezone
 from rest_framework.exceptions import NotAuthenticated, NotFound, PermissionDenied
 from rest_framework.permissions import AllowAny, BasePermission, IsAuthenticated
@@ -19,12 +20,10 @@ from credentials_portal.api.throttling import address_throttle
 from credentials_portal.api.wire import WireError, WireView, is_storable
 from programs.api import record_documentation as documentation
 from programs.api.record_serializers import ListedRecordSerializer
-from programs.enums import ShareKind
-from programs.models import SharedProgramRecord
 from programs.selectors.checklist import credit_offers
 from programs.selectors.record_words import ShownLearner, record_in_words
 from programs.selectors.records import record_of, records_of_learner
-from programs.selectors.sharing import shared_record
+from programs.selectors.sharing import shared_record, with_own_link
 from programs.services.sharing import count_view
 
 # Whoever may see all of these may see them together, as a learner's record.
@@ -43,30 +42,25 @@ NOT_TO_BE_FOUND = {"X-Robots-Tag": "noindex", "Referrer-Policy": "no-referrer"}
 class RecordView(WireView):
     permission_classes: list[type[BasePermission]] = [IsAuthenticated]
 
-    def learner(self) -> User:
-        """Whose records are asked for: the caller's, or, for staff, of whoever `username` names.
+    def named_learner(self) -> str:
+        """Whose records staff ask for by `username`; "": the caller asks for their own.
 
-        Raises `NotAuthenticated`, `PermissionDenied`, and `WireError` for a name of nobody.
+        Raises `NotAuthenticated`, `PermissionDenied`.
         """
         username = self.request.query_params.get("username", "")
-        if not username:
-            return self.user
-        if not self.user.is_authenticated:
+        if username and not self.user.is_authenticated:
             raise NotAuthenticated
-        if not self.user.has_perms(VIEW):
+        if username and not self.user.has_perms(VIEW):
             raise PermissionDenied
-        learner: User | None = None
-        if is_storable(username):
-            learner = User.objects.filter(username=username).first()
-        if learner is None:
-            raise WireError(None, HTTPStatus.NOT_FOUND)
-        return learner
+        return username
 
 
 class ProgramRecordList(RecordView):
     @documentation.LIST
     def get(self, request: Request) -> Response:
-        listed = records_of_learner(user_id=self.learner().pk, at=timezone.now())
+        named = self.named_learner()
+        learner = _known(_called(named)) if named else self.user
+        listed = records_of_learner(user_id=learner.pk, at=timezone.now())
         return Response({"enrolled_programs": ListedRecordSerializer(listed, many=True).data})
 
 
@@ -87,10 +81,10 @@ class ProgramRecordDetail(RecordView):
 
     @documentation.RETRIEVE
     def get(self, request: Request, written_uuid: str) -> Response:
-        learner = self.learner()
+        named = self.named_learner()
         is_uuid = WRITTEN_UUID.fullmatch(written_uuid)
         uuid = UUID(written_uuid) if is_uuid else None
-        record = self._shared(uuid) if self.is_public else _own(uuid, learner)
+        record = self._shared(uuid) if self.is_public else self._of_program(uuid, named)
         return Response(
             {
                 "record": record,
@@ -114,19 +108,29 @@ class ProgramRecordDetail(RecordView):
             record, ShownLearner.behind(link), shared_uuid=link.uuid.hex, is_public=True
         )
 
+    def _of_program(self, program_uuid: UUID | None, named: str) -> dict[str, Any]:
+        if program_uuid is None:
+            raise NotFound
+        at = timezone.now()
+        learners = _called(named) if named else User.objects.filter(pk=self.user.pk)
+        learner: Any = _known(with_own_link(learners, program_uuid=program_uuid, at=at))
+        record = record_of(user_id=learner.pk, program_uuid=program_uuid, at=at)
+        return record_in_words(
+            record,
+            ShownLearner.in_full(learner),
+            offers=credit_offers(program_id=record.program.pk, user_id=learner.pk),
+            shared_uuid=learner.own_link_uuid and learner.own_link_uuid.hex,
+        )
 
-def _own(program_uuid: UUID | None, learner: User) -> dict[str, Any]:
-    if program_uuid is None:
-        raise NotFound
-    at = timezone.now()
-    record = record_of(user_id=learner.pk, program_uuid=program_uuid, at=at)
-    links = SharedProgramRecord.objects.live(at).filter(
-        user=learner, program=record.program, kind=ShareKind.LINK
-    )
-    shared_uuid = links.values_list("uuid", flat=True).first()
-    return record_in_words(
-        record,
-        ShownLearner.in_full(learner),
-        offers=credit_offers(program_id=record.program.pk, user_id=learner.pk),
-        shared_uuid=shared_uuid.hex if shared_uuid else None,
-    )
+
+def _called(username: str) -> QuerySet[User]:
+    everybody: QuerySet[User] = User.objects.all()
+    return everybody.filter(username=username) if is_storable(username) else everybody.none()
+
+
+def _known(learners: QuerySet[User]) -> User:
+    """The learner; who is not there is answered without a word. Raises `WireError`."""
+    learner = learners.first()
+    if learner is None:
+        raise WireError(None, HTTPStatus.NOT_FOUND)
+    return learner

@@ -5,9 +5,10 @@ from datetime import datetime
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Max, Sum
+from django.db.models import Max, OuterRef, QuerySet, Subquery, Sum
 from django.urls import reverse
 
+from credentials_portal.accounts.models import User
 from programs.enums import ShareKind
 from programs.models import Pathway, SharedProgramRecord, UserCreditPathway
 
@@ -33,6 +34,14 @@ def shared_record(uuid: UUID) -> SharedProgramRecord | None:
     """The link, dead or alive, with its learner and program: one statement."""
     links = SharedProgramRecord.objects.select_related("user", "program")
     return links.filter(uuid=uuid).first()
+
+
+def with_own_link(learners: QuerySet[User], *, program_uuid: UUID, at: datetime) -> QuerySet[User]:
+    """These learners with the column `own_link_uuid`: of their own live link to this record."""
+    own = SharedProgramRecord.objects.live(at).filter(
+        user=OuterRef("pk"), program__uuid=program_uuid, kind=ShareKind.LINK
+    )
+    return learners.annotate(own_link_uuid=Subquery(own.values("uuid")))
 
 
 def links_of_learner(*, user_id: int, program_id: int | None = None) -> list[OpenedLink]:

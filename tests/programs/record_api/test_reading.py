@@ -356,6 +356,23 @@ def test_takes_as_many_statements_whatever_there_is(
     # The session and its person, then the list itself.
     with django_assert_num_queries(3):
         assert client.get(LIST).status_code == 200
-    # And the record in two, the link, the pathways.
+    # And the learner with the link, the record in two, the pathways.
     with django_assert_num_queries(6):
         assert client.get(record_path(program)).status_code == 200
+
+
+@pytest.mark.parametrize("caller", ["viewer", "service"])
+@pytest.mark.parametrize("courses", [1, 50])
+def test_takes_as_many_statements_to_read_somebody_elses(
+    as_caller: Caller, courses: int, caller: str, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    learner, program = busy_learner(courses)
+    SharedRecordFactory.create(user=learner, program=program)
+    client = as_caller(caller)
+
+    # The session, or the token, with its person, whose permissions take two; the learner, the list.
+    with django_assert_num_queries(6):
+        assert client.get(f"{LIST}?username={learner.username}").status_code == 200
+    # The learner with the link, the record in two, the pathways.
+    with django_assert_num_queries(8):
+        assert client.get(record_path(program, username=learner.username)).status_code == 200
