@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
@@ -18,13 +19,15 @@ from programs.selectors.certificates import (
 MODELS = {True: "programcertificate", False: "coursecertificate"}
 
 
+@login_required
 @require_safe
 @never_cache
 def certificate(request: HttpRequest, certificate_hex: str) -> HttpResponse:
     """To the record in which the certificate stands; for staff, who see no records, to the admin.
 
-    404 for everybody else, and for a certificate that is revoked or not visible yet: what
-    strangers are shown is a letter, or a link that the learner made.
+    Whoever is not signed in comes to the page for that, whether there is a certificate or not.
+    404 for everybody else, and for one that is revoked or not visible yet: what strangers are
+    shown is a letter, or a link that the learner made.
     """
     found = certificate_by_uuid(UUID(certificate_hex), visible_at=timezone.now())
     if found is None or found.status != CertificateStatus.AWARDED:

@@ -360,7 +360,21 @@ class TestWhereACertificateLeads:
         admin = f"/admin/programs/programcertificate/{of_program.pk}/change/"
         assert (answer.status_code, answer["Location"]) == (302, admin)
 
-    @pytest.mark.parametrize("name", ["anonymous", "bob", "clerk"])
+    def test_whoever_is_not_signed_in_to_the_page_for_that_whether_there_is_one_or_not(
+        self, as_caller: Caller, of_program: ProgramCertificate, of_run: CourseCertificate
+    ) -> None:
+        revoked = CourseCertificateFactory.create(revoked=True)
+        unknown = f"/credentials/{UNKNOWN.replace('-', '')}/"
+
+        for address in (*map(self.address, (of_program, of_run, revoked)), unknown):
+            answer = as_caller("anonymous").get(address)
+
+            assert (answer.status_code, answer["Location"]) == (
+                302,
+                f"/accounts/login/?next={address}",
+            )
+
+    @pytest.mark.parametrize("name", ["bob", "clerk"])
     def test_nobody_else_anywhere(
         self, as_caller: Caller, of_program: ProgramCertificate, name: str
     ) -> None:
