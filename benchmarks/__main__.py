@@ -22,7 +22,17 @@ def main() -> None:
     os.environ.setdefault("LOG_LEVEL", "WARNING")
     django.setup()
 
-    from benchmarks import entitlements, expiry, letters, pages, queue, requests, retirement, seats
+    from benchmarks import (
+        entitlements,
+        expiry,
+        letters,
+        pages,
+        queue,
+        records,
+        requests,
+        retirement,
+        seats,
+    )
     from benchmarks.measuring import own_database
 
     with own_database():
@@ -34,6 +44,7 @@ def main() -> None:
         seats.measure(size)
         entitlements.measure(size)
         requests.measure(size)
+        records.measure(size)
 
 
 if __name__ == "__main__":

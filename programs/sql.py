@@ -321,40 +321,39 @@ def program_record_runs(*, user_id: int, program_id: int, at: datetime) -> Fragm
             JOIN programs_courserun AS run ON run.id = include.course_run_id
             WHERE include.program_id = %s
         ),
-        shown AS (
-            SELECT run_id, course_id, TRUE AS is_included, position, include_id FROM included
-            UNION ALL
-            SELECT run.id, run.course_id, FALSE, NULL, run.id
-            FROM programs_courserun AS run
-            WHERE run.course_id IN (SELECT course_id FROM included)
-              AND run.id NOT IN (SELECT run_id FROM included)
+        -- Planned apart from what follows: planning is most of the work.
+        offered AS MATERIALIZED (
+            SELECT run.id AS run_id, run.key AS run_key, run.title_override, run.end_date,
+                   course.id AS course_id, course.key, course.title
+            FROM (SELECT DISTINCT course_id FROM included) AS asked
+            JOIN programs_course AS course ON course.id = asked.course_id
+            JOIN programs_courserun AS run ON run.course_id = course.id
         )
-        SELECT course.key, course.title,
+        SELECT offered.key, offered.title,
                ARRAY(
                    SELECT organization.name
                    FROM programs_courseowner AS owner
                    JOIN programs_organization AS organization
                      ON organization.id = owner.organization_id
-                   WHERE owner.course_id = course.id
+                   WHERE owner.course_id = offered.course_id
                    ORDER BY owner.position, owner.id
                ),
-               run.key, run.title_override, shown.is_included,
+               offered.run_key, offered.title_override, included.run_id IS NOT NULL,
                certificate.status, certificate.awarded_at, certificate.date_override,
                configuration.certificate_available_date,
                grade.percent_grade, grade.letter_grade, grade.verified, grade.passed,
-               grade.is_final OR (run.end_date <= %s) IS TRUE, grade.modified
-        FROM shown
-        JOIN programs_courserun AS run ON run.id = shown.run_id
-        JOIN programs_course AS course ON course.id = shown.course_id
+               grade.is_final OR (offered.end_date <= %s) IS TRUE, grade.modified
+        FROM offered
+        LEFT JOIN included USING (run_id)
         LEFT JOIN programs_coursecertificate AS certificate
-          ON certificate.course_run_id = run.id AND certificate.user_id = %s
+          ON certificate.course_run_id = run_id AND certificate.user_id = %s
         LEFT JOIN programs_coursecertificateconfiguration AS configuration
-          ON configuration.course_run_id = run.id
+          ON configuration.course_run_id = run_id
          AND configuration.certificate_type = certificate.mode
         LEFT JOIN programs_coursegrade AS grade
-          ON grade.course_run_id = run.id AND grade.user_id = %s
-        WHERE shown.is_included OR certificate.id IS NOT NULL OR grade.id IS NOT NULL
-        ORDER BY shown.is_included DESC, shown.position, shown.include_id
+          ON grade.course_run_id = run_id AND grade.user_id = %s
+        WHERE included.run_id IS NOT NULL OR certificate.id IS NOT NULL OR grade.id IS NOT NULL
+        ORDER BY included.position NULLS LAST, included.include_id, run_id
         """,
         (program_id, at, user_id, user_id),
     )
