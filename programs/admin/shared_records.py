@@ -9,6 +9,8 @@ from django.db.models import OuterRef, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import display
@@ -17,7 +19,7 @@ from credentials_portal.core.history import Attribution
 from programs.admin.staff import EarnedByLearners
 from programs.enums import ShareEnd
 from programs.models import SharedProgramRecord, SharedRecordViewCount
-from programs.services.sharing import revoke_share
+from programs.services.sharing import revoke_shares
 
 # The uuid as it stands in links, and with its dashes.
 UUID_IN_LINK = re.compile(
@@ -34,7 +36,7 @@ class SharedProgramRecordAdmin(EarnedByLearners):
     empty_words = _("Links by which learners show their records to others stand here.")
     sortable_by = ()
     fields = (
-        *("user", "program", "made_for", "standing", "show_email", "show_username"),
+        *("user", "program", "made_for", "state", "show_email", "show_username"),
         *("created", "expires_at", "revoked_at", "end", "views", "last_viewed_at", "uuid"),
     )
     readonly_fields = fields
@@ -61,13 +63,16 @@ class SharedProgramRecordAdmin(EarnedByLearners):
     def has_decide_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("programs.change_sharedprogramrecord")
 
-    @display(description=_("state"), label={"live": "success", "expired": "", "dead": ""})  # type: ignore[untyped-decorator]  # unfold has no types
+    @display(description=_("state"), label={"live": "success", "dead": ""})  # type: ignore[untyped-decorator]  # unfold has no types
     def standing(self, link: SharedProgramRecord) -> tuple[str, Any]:
+        """As lists show it: a colour, and the words."""
+        return "live" if link.is_live(timezone.now()) else "dead", self.state(link)
+
+    @admin.display(description=_("state"))
+    def state(self, link: SharedProgramRecord) -> Any:
         if link.is_live(timezone.now()):
-            return "live", _("opens the record")
-        if link.revoked_at:
-            return "dead", _("dead: %s") % ShareEnd(link.end).label
-        return "expired", _("dead: expired")
+            return _("opens the record")
+        return _("dead: %s") % ShareEnd(link.end or ShareEnd.EXPIRED).label
 
     @admin.display(description=_("made for"))
     def made_for(self, link: SharedProgramRecord) -> str:
@@ -78,8 +83,8 @@ class SharedProgramRecordAdmin(EarnedByLearners):
         return int(link.viewed)
 
     @admin.display(description=_("last viewed"))
-    def last_viewed_at(self, link: Any) -> Any:
-        return link.last_viewed
+    def last_viewed_at(self, link: Any) -> str:
+        return date_format(localtime(link.last_viewed), "j F Y, H:i") if link.last_viewed else ""
 
     @admin.action(description=_("Revoke…"), permissions=["decide"])
     def revoke(
@@ -99,7 +104,4 @@ class SharedProgramRecordAdmin(EarnedByLearners):
 
 
 def _revoke(links: list[SharedProgramRecord], by: Attribution) -> int:
-    live = [link for link in links if link.revoked_at is None]
-    for link in live:
-        revoke_share(link_uuid=link.uuid, by=by, end=ShareEnd.STAFF)
-    return len(live)
+    return revoke_shares(shared_record_ids=[link.pk for link in links], by=by)

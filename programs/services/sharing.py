@@ -1,5 +1,6 @@
 """Links to program records: made, revoked, replaced, changed, and their views counted."""
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -82,12 +83,18 @@ def revoke_share(*, link_uuid: UUID, by: Attribution, end: ShareEnd = ShareEnd.R
 
     Raises `NotFoundError`.
     """
-    link_id = (
-        SharedProgramRecord.objects.filter(uuid=link_uuid).values_list("pk", flat=True).first()
-    )
-    if link_id is None:
+    links = SharedProgramRecord.objects.filter(uuid=link_uuid)
+    if not links.exists():
         raise NotFoundError("There is no such link.")
-    _end(link_id, end, by=by)
+    _end(links, end, by=by)
+
+
+@retry_conflicts
+@transaction.atomic
+def revoke_shares(*, shared_record_ids: Collection[int], by: Attribution) -> int:
+    """Kill those of these links that live, as staff may, and say how many. One statement."""
+    links = SharedProgramRecord.objects.filter(pk__in=shared_record_ids)
+    return _end(links, ShareEnd.STAFF, by=by)
 
 
 @retry_conflicts
@@ -98,7 +105,7 @@ def rotate_share(*, link_uuid: UUID, by: Attribution) -> SharedProgramRecord:
     Raises `NotFoundError`, `GoneError` for a dead link, `InstitutionsLinkError`.
     """
     old = _lock_own(link_uuid, by)
-    _end(old.pk, ShareEnd.ROTATED, by=by)
+    _end(SharedProgramRecord.objects.filter(pk=old.pk), ShareEnd.ROTATED, by=by)
     choices = {
         "expires_at": old.expires_at,
         "show_email": old.show_email,
@@ -197,9 +204,9 @@ def _make(
     return link
 
 
-def _end(link_id: int, end: ShareEnd, *, by: Attribution) -> None:
-    links = SharedProgramRecord.objects.filter(pk=link_id, revoked_at=None)
-    update_with_history(links, {"revoked_at": by.at, "end": end}, by=by)
+def _end(links: SharedProgramRecordQuerySet, end: ShareEnd, *, by: Attribution) -> int:
+    """Those that live: what its time ended was ended by nobody."""
+    return len(update_with_history(links.live(by.at), {"revoked_at": by.at, "end": end}, by=by))
 
 
 def _mark_expired(

@@ -41,15 +41,24 @@ def test_shows_how_a_link_stands_and_how_often_others_opened_it(
     (row,) = rows(registrar, MODEL)
 
     assert (row.viewed, row.last_viewed) == (3, now)
-    assert "opens the record" in page(registrar, url(f"{MODEL}_change", link.pk))
+    said = page(registrar, url(f"{MODEL}_change", link.pk))
+    assert "State opens the record Shows the e-mail address" in said
+    assert f"Last viewed {now:%-d %B %Y, %H:%M} Uuid" in said
+
+
+def test_nobody_has_opened_a_new_link(registrar: Client, link: SharedProgramRecord) -> None:
+    said = page(registrar, url(f"{MODEL}_change", link.pk))
+
+    assert "Views by others 0 Last viewed - Uuid" in said
 
 
 def test_says_why_a_link_is_dead(registrar: Client) -> None:
     revoked = SharedRecordFactory.create(revoked=True)
     expired = SharedRecordFactory.create(expires_at=timezone.now())
 
-    assert "dead: the learner revoked it" in page(registrar, url(f"{MODEL}_change", revoked.pk))
-    assert "dead: expired" in page(registrar, url(f"{MODEL}_change", expired.pk))
+    for link, words in ((revoked, "the learner revoked it"), (expired, "its time was over")):
+        assert f"State dead: {words} Shows" in page(registrar, url(f"{MODEL}_change", link.pk))
+        assert f"dead: {words}" in page(registrar, url(f"{MODEL}_changelist"))
 
 
 def test_finds_a_link_by_itself_its_uuid_and_its_learner(
@@ -97,12 +106,14 @@ def test_the_link_of_a_request_dies_and_the_request_stays(registrar: Client) -> 
 
 def test_a_dead_link_stays_as_it_died(registrar: Client) -> None:
     revoked = SharedRecordFactory.create(revoked=True)
+    expired = SharedRecordFactory.create(expires_at=timezone.now())
 
-    done = revoke(registrar, revoked, reason="Again.")
+    done = revoke(registrar, revoked, expired, reason="Again.")
 
-    revoked.refresh_from_db()
+    for link in (revoked, expired):
+        link.refresh_from_db()
     assert "Changed: 0" in done.content.decode()
-    assert revoked.end == ShareEnd.REVOKED
+    assert (revoked.end, expired.end) == (ShareEnd.REVOKED, "")
 
 
 @pytest.mark.parametrize("role", ROLES)

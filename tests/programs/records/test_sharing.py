@@ -27,6 +27,7 @@ from programs.services.sharing import (
     change_share,
     count_view,
     revoke_share,
+    revoke_shares,
     rotate_share,
     share_record,
 )
@@ -190,6 +191,37 @@ def test_revoking_kills_a_link_for_good_and_once(
         ("+", "", TOMORROW, None),
         ("~", "revoked", TOMORROW, learner.username),
     ]
+
+
+def test_a_link_whose_time_is_over_was_ended_by_nobody(shared: SharedProgramRecord) -> None:
+    revoke_share(link_uuid=shared.uuid, by=by_at(TOMORROW))
+    assert revoke_shares(shared_record_ids=[shared.pk], by=by_at(TOMORROW)) == 0
+    assert [version[:3] for version in history_of(shared)] == [("+", "", TOMORROW)]
+
+    revoke_share(link_uuid=shared.uuid, by=by_at(TOMORROW - INSTANT))
+
+    shared.refresh_from_db()
+    assert (shared.revoked_at, shared.end) == (TOMORROW - INSTANT, ShareEnd.REVOKED)
+
+
+@pytest.mark.parametrize("number", [1, 50])
+def test_any_number_of_links_is_revoked_in_one_statement(
+    number: int, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    links = SharedRecordFactory.create_batch(number)
+    spared = SharedRecordFactory.create()
+
+    with django_assert_num_queries(3):  # two of them begin and end the savepoint
+        killed = revoke_shares(shared_record_ids=[link.pk for link in links], by=BY)
+
+    assert killed == number
+    assert set(SharedProgramRecord.objects.values_list("end", "revoked_at")) == {
+        (ShareEnd.STAFF, AT),
+        ("", None),
+    }
+    spared.refresh_from_db()
+    assert spared.is_live(AT)
+    assert not rows_without_true_history(SharedProgramRecord)
 
 
 def test_an_institutions_link_dies_alone(
