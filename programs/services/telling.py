@@ -118,8 +118,8 @@ def tell_course_certificate(
     run = _run(course_run_key)
     configuration = configuration_for(run, mode=told.mode, by=by)
     user = account_of(learner, at=by.at)
-    mode = configuration.certificate_type
-    return _write_course_certificate(user, run.pk, told, {**(details or {})}, by, mode=mode)
+    usual_mode = configuration.certificate_type
+    return _write_course_certificate(user, run.pk, told, details or {}, by, usual_mode=usual_mode)
 
 
 @retry_conflicts
@@ -129,10 +129,10 @@ def change_certificate(*, certificate_uuid: UUID, told: Told, by: Attribution) -
 
     Announces what changed. Raises `CertificateNotFoundError`.
     """
-    of_run = CourseCertificate.objects.filter(uuid=certificate_uuid).select_related("user").first()
+    of_run = CourseCertificate.objects.filter(uuid=certificate_uuid).first()
     if of_run:
         user = _locked_user(of_run.user_id)
-        _write_course_certificate(user, of_run.course_run_id, told, {}, by, mode=of_run.mode)
+        _write_course_certificate(user, of_run.course_run_id, told, {}, by, usual_mode=of_run.mode)
         return
     of_program = ProgramCertificate.objects.filter(uuid=certificate_uuid).first()
     if of_program is None:
@@ -226,13 +226,19 @@ def _reason(
 
 
 def _write_course_certificate(
-    user: User, course_run_id: int, told: Told, details: Details, by: Attribution, *, mode: str
+    user: User,
+    course_run_id: int,
+    told: Told,
+    details: Details,
+    by: Attribution,
+    *,
+    usual_mode: str,
 ) -> UUID:
     stored = _locked(CourseCertificate, user=user, course_run=course_run_id)
     row = {
         "user_id": user.pk,
         "course_run_id": course_run_id,
-        "mode": mode,
+        "mode": told.mode or (stored.mode if stored else usual_mode),
         "awarded_at": stored.awarded_at if stored else by.at,
         "date_override": details.get("date_override", stored and stored.date_override),
         **_standing(stored, told, details, by),

@@ -332,6 +332,14 @@ def test_without_a_mode_it_is_the_runs_own(ada: User) -> None:
     assert tell_run(bare, AWARDED).mode == "verified"
 
 
+def test_a_mode_that_is_not_told_stays(ada: User) -> None:
+    run = CourseRunFactory.create()
+    run.certificate_configurations.create(certificate_type="verified", is_active=True)
+    CourseCertificateFactory.create(user=ada, course_run=run, mode="honor")
+
+    assert tell_run(run, REVOKED).mode == "honor"
+
+
 def test_a_run_that_is_not_in_the_catalog_is_refused() -> None:
     with pytest.raises(RunUnknownError):
         tell_course_certificate(learner=ADA, course_run_key="a/b/c", told=AWARDED, by=BY)
