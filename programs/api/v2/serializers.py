@@ -143,7 +143,7 @@ class ToldGradeSerializer(serializers.Serializer[Any]):
     )
     verified = serializers.BooleanField(default=True)
     lms_last_updated_at = serializers.DateTimeField(
-        required=False,
+        default=None,
         allow_null=True,
         help_text="A grade that is older than the stored one, or says not how old it is, changes"
         " nothing.",

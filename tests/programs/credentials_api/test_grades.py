@@ -115,6 +115,19 @@ def test_an_older_grade_is_answered_with_the_stored_one(
     )
 
 
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+def test_a_grade_that_says_not_how_old_it_is_changes_none_that_does(
+    lms: APIClient, stored: CourseGrade, method: str
+) -> None:
+    undated = {**GRADE, "percent_grade": "0.4"}
+    del undated["lms_last_updated_at"]
+    path = {"POST": GRADES, "PUT": path_of(stored)}[method]
+
+    answer = send(lms, method, path, undated)
+
+    assert (answer.status_code < 300, answer.json()["percent_grade"]) == (True, "0.9000")
+
+
 @pytest.mark.parametrize("send_it", [post, post_form])
 def test_an_unknown_run_is_refused(lms: APIClient, send_it: Any) -> None:
     answer = send_it(lms, {**GRADE, "course_run": "course-v1:X+Y+Z"})
