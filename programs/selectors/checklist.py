@@ -20,6 +20,7 @@ from programs.selectors import (
     Check,
     Completion,
     ProgramRecord,
+    RecordRow,
     judge_subjects,
 )
 from programs.sql import CORE_COURSE, ELECTIVE_SET, program_learners, requirement_versions
@@ -29,8 +30,8 @@ from programs.sql import CORE_COURSE, ELECTIVE_SET, program_learners, requiremen
 class CourseStep:
     """A course that a program asks for, and what the learner has of it.
 
-    `percent_grade`, a fraction, is the grade in the run that met it, or else the best verified
-    one so far. Why it is not met says `reason`; None: the program includes no run of it.
+    `percent_grade`, a fraction, is the grade in the run that met it; or else, where a grade is why
+    it is not met, the best of those. `reason` says why; None: the program includes no run of it.
     """
 
     title: str
@@ -103,9 +104,9 @@ def checklist_of(*, record: ProgramRecord, at: datetime) -> Checklist | None:
     if not judged:
         return None
     [completion] = judged
-    reasons = {row.course_key: row.reason for row in record.rows}
+    rows = {row.course_key: row for row in record.rows}
     return Checklist(
-        sets=tuple(_sets(completion, reasons)),
+        sets=tuple(_sets(completion, rows)),
         is_complete=completion.is_complete,
         is_possible=REQUIREMENTS_SATISFIABLE not in completion.missing,
     )
@@ -154,7 +155,7 @@ def _taking_part(user_id: int, *, program_id: int, at: datetime) -> Fragment:
     )
 
 
-def _sets(completion: Completion, reasons: dict[str, RowReason | None]) -> Iterable[SetStep]:
+def _sets(completion: Completion, rows: dict[str, RecordRow]) -> Iterable[SetStep]:
     checks = {check.code: check for check in completion.checks}
     members: defaultdict[int, list[Any]] = defaultdict(list)
     for member in _members(completion):
@@ -166,7 +167,7 @@ def _sets(completion: Completion, reasons: dict[str, RowReason | None]) -> Itera
             is_core=group.kind == GroupKind.CORE,
             needed=group.required_number,
             courses=tuple(
-                _course(member, checks[_code(member)], reasons.get(member.course.key))
+                _course(member, checks[_code(member)], rows.get(member.course.key))
                 for member in of_group
             ),
         )
@@ -182,7 +183,7 @@ def _members(completion: Completion) -> Iterable[Any]:
         percent_grade__isnull=False,
         course_run__course=OuterRef("course"),
         course_run__programs=completion.program_id,
-    ).order_by("-percent_grade")
+    ).order_by()
     return (
         RequirementCourse.objects.filter(version_id=completion.version_id)
         .select_related("group", "course")
@@ -201,13 +202,13 @@ def _code(member: RequirementCourse) -> str:
     return f"{ELECTIVE_SET}:{member.group.number}"
 
 
-def _course(member: Any, check: Check, reason: RowReason | None) -> CourseStep:
+def _course(member: Any, check: Check, row: RecordRow | None) -> CourseStep:
     of_course = [met for met in check.evidence if met["course"] == member.course.key]
     evidence = next(iter(of_course), None)
-    grades = {grade["run"]: Decimal(str(grade["percent"])) for grade in member.grades}
-    best = next(iter(grades.values()), None)
     if evidence is None:
-        return CourseStep(str(member.course), False, None, best, reason)
+        so_far, reason = (row.percent_so_far, row.reason) if row else (None, None)
+        return CourseStep(str(member.course), False, None, so_far, reason)
+    grades = {grade["run"]: Decimal(str(grade["percent"])) for grade in member.grades}
     earned_at = evidence["earned_at"]
     return CourseStep(
         title=str(member.course),

@@ -27,7 +27,8 @@ NAMES_BETWEEN = ", "
 class RecordRow:
     """One course of a record, with its best awarded run; where it does not count, why.
 
-    `percent_grade` is a fraction. `reason_until` is when a certificate becomes available.
+    `percent_grade` is a fraction. `reason_until` is when a certificate becomes available;
+    `percent_so_far`, where a grade is the reason, the best of those that it is about.
     """
 
     name: str
@@ -40,6 +41,7 @@ class RecordRow:
     letter_grade: str = ""
     reason: RowReason | None = None
     reason_until: datetime | None = None
+    percent_so_far: Decimal | None = None
 
     @property
     def is_earned(self) -> bool:
@@ -249,7 +251,12 @@ def _row(of_course: list[_Attempt], at: datetime) -> RecordRow:
         first = included[0]
         reason, until = _reason(of_course, at)
         return RecordRow(
-            first.title, first.school, first.course_key, reason=reason, reason_until=until
+            first.title,
+            first.school,
+            first.course_key,
+            reason=reason,
+            reason_until=until,
+            percent_so_far=_percent_so_far(included, reason),
         )
     counted = [one for one in included if one.has_verified_grade and one.is_visible(at)]
     with_grade = best.has_verified_grade
@@ -306,6 +313,19 @@ def _reason_without_certificate(of_course: list[_Attempt], at: datetime) -> RowR
     if any(one.has_verified_grade for one in included):
         return RowReason.NOT_PASSED
     return RowReason.NO_GRADE
+
+
+def _percent_so_far(included: list[_Attempt], reason: RowReason) -> Decimal | None:
+    """The best verified grade of those that are not final, or that do not pass."""
+    if reason not in (RowReason.NOT_FINAL, RowReason.NOT_PASSED):
+        return None
+    waits = reason == RowReason.NOT_FINAL
+    grades = [
+        one.percent_grade
+        for one in included
+        if one.has_verified_grade and not one.has_certificate and bool(one.is_final) != waits
+    ]
+    return max((grade for grade in grades if grade is not None), default=None)
 
 
 def _counts_elsewhere(excluded: _Attempt, at: datetime) -> bool:

@@ -18,6 +18,12 @@ def percent(fraction: Decimal | None) -> str:
 
 
 @register.filter
+def exact_percent(fraction: Decimal) -> str:
+    """A grade in percent as it is stored: rounded, 59.96 of 60 would seem enough."""
+    return f"{number_format((fraction * 100).normalize() + 0)}\N{NO-BREAK SPACE}%"
+
+
+@register.filter
 def without_prefix(run_key: str) -> str:
     """A run's key as people know it."""
     return run_key.removeprefix("course-v1:")

@@ -122,6 +122,33 @@ def test_a_grade_that_is_not_final_leaves_a_course_open_though_it_passes(learner
     assert (step.is_met, step.reason) == (False, RowReason.NOT_FINAL)
 
 
+def test_a_grade_so_far_is_of_a_run_that_goes_on_not_of_one_that_was_failed(
+    learner: User,
+) -> None:
+    failed = run_of("Statistics", key="a")
+    runs = [CourseRunFactory.create(course=failed.course, running=True) for _ in range(2)]
+    GradeFactory.create(user=learner, course_run=failed, failing=True, percent_grade="0.55")
+    for run, percent in zip(runs, ("0.2", "0.3"), strict=True):
+        GradeFactory.create(user=learner, course_run=run, percent_grade=percent, is_final=False)
+
+    step = only_step(learner, failed)
+
+    assert (step.percent_grade, step.reason) == (Decimal("0.3"), RowReason.NOT_FINAL)
+
+
+def test_a_grade_is_final_from_the_instant_at_which_its_run_ends(learner: User) -> None:
+    run = run_of("Statistics", end_date=AT)
+    GradeFactory.create(user=learner, course_run=run, failing=True, is_final=False)
+    program = program_requiring(core=[run.course])
+    before, then = (
+        record_of(user_id=learner.pk, program_uuid=program.uuid, at=at).rows[0]
+        for at in (AT - timedelta(microseconds=1), AT)
+    )
+
+    assert (before.percent_so_far, before.reason) == (Decimal("0.4"), RowReason.NOT_FINAL)
+    assert (then.percent_so_far, then.reason) == (Decimal("0.4"), RowReason.NOT_PASSED)
+
+
 def test_unverified_grades_are_not_shown(learner: User) -> None:
     run = run_of("Statistics")
     GradeFactory.create(user=learner, course_run=run, unverified=True)

@@ -82,6 +82,11 @@ def graded(fields: dict[str, Any]) -> Any:
             "it was not passed",
         ),
         (
+            graded({"failing": True, "percent_grade": "0.5996"}),
+            "Your best grade is 59.96 %, which is not enough.",
+            "it was not passed",
+        ),
+        (
             graded({"unverified": True}),
             "Your grade is not verified. Verify who you are on the course's pages",
             "its grade is not verified",
@@ -101,7 +106,7 @@ def graded(fields: dict[str, Any]) -> Any:
             "it was taken in a run that the program does not include",
         ),
     ],
-    ids=["nothing", "failed", "unverified", "revoked", "excluded"],
+    ids=["nothing", "failed", "nearly", "unverified", "revoked", "excluded"],
 )
 def test_an_open_course_says_why_and_what_to_do(give: Any, told: str, row: str) -> None:
     ada, run = learner(), run_of("Statistics")

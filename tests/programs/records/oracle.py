@@ -78,6 +78,7 @@ class Row:
     letter: str = ""
     reason: str | None = None
     until: datetime | None = None
+    so_far: Decimal | None = None
 
 
 @dataclass(frozen=True)
@@ -166,7 +167,8 @@ def row_of(world: World, learner: Learner, course: int, at: datetime) -> Row:
             best = number
     if best is None:
         reason, until = why_not(world, learner, course, at)
-        return Row(course, reason=reason, until=until)
+        so_far = grade_so_far(world, learner, course, reason, at)
+        return Row(course, reason=reason, until=until, so_far=so_far)
     grade = learner.attempts[best].grade
     if grade is None or not grade.is_verified:
         return Row(course, best, issued_at=issued_at(world, learner, best))
@@ -230,6 +232,20 @@ def why_not(
         reasons.append(reason)
     nearest = min(reasons, key=NEAREST_FIRST.index)
     return nearest, min(untils) if untils else None
+
+
+def grade_so_far(
+    world: World, learner: Learner, course: int, reason: str, at: datetime
+) -> Decimal | None:
+    """The best grade of the included runs that do not count for this reason, if it is a grade's."""
+    percents = []
+    for number, attempt in learner.attempts.items():
+        run = world.runs[number]
+        if run.course != course or not run.is_included or attempt.grade is None:
+            continue
+        if why_not_this(run, attempt, at) == reason and attempt.grade.percent is not None:
+            percents.append(attempt.grade.percent)
+    return max(percents, default=None) if reason in ("not_final", "not_passed") else None
 
 
 def why_not_this(run: Run, attempt: Attempt, at: datetime) -> str:

@@ -13,7 +13,7 @@ from programs.enums import ShareEnd
 from programs.models import SharedProgramRecord
 from programs.services.sharing import expire_shares, revoke_share
 from tests.letters.commands import Ran, run_command
-from tests.programs.factories import AT, BY, SharedRecordFactory
+from tests.programs.factories import AT, SharedRecordFactory
 from tests.programs.records.conftest import DAY, INSTANT, TOMORROW
 
 pytestmark = pytest.mark.django_db
@@ -35,7 +35,7 @@ def test_ends_what_has_expired_of_either_kind_and_nothing_else(
     SharedRecordFactory.create(expires_at=AT + INSTANT)
     SharedRecordFactory.create(expires_at=None)
     revoked = SharedRecordFactory.create(expires_at=AT - DAY)
-    revoke_share(link_uuid=revoked.uuid, by=BY)
+    revoke_share(link_uuid=revoked.uuid, by=Attribution(at=AT - 2 * DAY))
 
     ran = command()
     again = command()

@@ -109,6 +109,7 @@ def as_the_oracle_says(record: ProgramRecord) -> oracle.Record:
                 letter=row.letter_grade,
                 reason=row.reason,
                 until=row.reason_until,
+                so_far=row.percent_so_far,
             )
             for row in record.rows
         ],
