@@ -5,6 +5,7 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
@@ -12,7 +13,6 @@ from django.views.decorators.http import require_safe
 
 from credentials_portal.api.throttling import limit_page
 from credentials_portal.core.downloads import download
-from credentials_portal.core.errors import GoneError
 from credentials_portal.core.public_pages import public_page
 from programs.api.records import SHARED_RECORD_RATE, SHARED_RECORD_SCOPE
 from programs.models import SharedProgramRecord
@@ -53,11 +53,11 @@ def program_record(_request: HttpRequest, program_hex: str) -> HttpResponse:
 
 @public_page
 @limit_page(scope="shared_record_link", rate=SHARED_RECORD_RATE)
-def shared_program_record(_request: HttpRequest, shared_hex: str) -> HttpResponse:
+def shared_program_record(request: HttpRequest, shared_hex: str) -> HttpResponse:
     """Where a link leads. A dead one says so here: the front end would only say that it failed."""
     link = _link_or_404(shared_hex)
     if not link.is_live(timezone.now()):
-        raise GoneError("This link is dead.")
+        return render(request, "programs/record_gone.html", status=410)
     return _moved(f"shared/{shared_hex}", reverse("shared_record_page", args=[link.uuid]))
 
 

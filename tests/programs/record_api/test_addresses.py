@@ -84,5 +84,8 @@ def test_a_dead_link_is_gone_and_one_that_never_was_not_found(
         return int(response.status_code)
 
     assert status(dead.uuid.hex) == 410
+    assert stranger.get(f"/records/programs/shared/{dead.uuid.hex}/").content == (
+        stranger.get(f"/programs/shared/{dead.uuid}/").content
+    )
     assert status(UNKNOWN_HEX) == 404
     assert status(str(dead.uuid)) == 404
