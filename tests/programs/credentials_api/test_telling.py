@@ -21,11 +21,10 @@ from tests.programs.credentials_api.conftest import (
     RUN_KEY,
     UNKNOWN,
     Caller,
-    client_of,
     path_of,
     send,
 )
-from tests.programs.factories import AT, CourseCertificateFactory
+from tests.programs.factories import AT
 
 pytestmark = pytest.mark.django_db
 
@@ -338,69 +337,3 @@ def test_nobody_changes_what_is_not_there(lms: APIClient) -> None:
     ]
 
     assert [answer.status_code for answer in answers] == [404] * 3
-
-
-class TestWhereACertificateLeads:
-    def address(self, certificate: CourseCertificate | ProgramCertificate) -> str:
-        return f"/credentials/{certificate.uuid.hex}/"
-
-    def test_its_learner_to_the_record(
-        self, as_ada: APIClient, of_program: ProgramCertificate, of_run: CourseCertificate
-    ) -> None:
-        for certificate in (of_program, of_run):
-            answer = as_ada.get(self.address(certificate))
-
-            record = f"/programs/{of_program.program.uuid}/"
-            assert (answer.status_code, answer["Location"]) == (302, record)
-            assert "no-store" in answer["Cache-Control"]
-
-    def test_staff_to_the_admin(self, as_caller: Caller, of_program: ProgramCertificate) -> None:
-        answer = as_caller("viewer").get(self.address(of_program))
-
-        admin = f"/admin/programs/programcertificate/{of_program.pk}/change/"
-        assert (answer.status_code, answer["Location"]) == (302, admin)
-
-    def test_whoever_is_not_signed_in_to_the_page_for_that_whether_there_is_one_or_not(
-        self, as_caller: Caller, of_program: ProgramCertificate, of_run: CourseCertificate
-    ) -> None:
-        revoked = CourseCertificateFactory.create(revoked=True)
-        unknown = f"/credentials/{UNKNOWN.replace('-', '')}/"
-
-        for address in (*map(self.address, (of_program, of_run, revoked)), unknown):
-            answer = as_caller("anonymous").get(address)
-
-            assert (answer.status_code, answer["Location"]) == (
-                302,
-                f"/accounts/login/?next={address}",
-            )
-
-    @pytest.mark.parametrize("name", ["bob", "clerk"])
-    def test_nobody_else_anywhere(
-        self, as_caller: Caller, of_program: ProgramCertificate, name: str
-    ) -> None:
-        assert as_caller(name).get(self.address(of_program)).status_code == 404
-
-    def test_nowhere_where_no_program_has_its_run(self, ada: User) -> None:
-        certificate = CourseCertificateFactory.create(user=ada)
-
-        assert client_of(ada).get(self.address(certificate)).status_code == 404
-
-    def test_nowhere_once_revoked(
-        self, lms: APIClient, as_ada: APIClient, of_program: ProgramCertificate
-    ) -> None:
-        lms.delete(path_of(of_program))
-
-        assert as_ada.get(self.address(of_program)).status_code == 404
-
-    def test_nowhere_before_it_is_visible(
-        self, as_ada: APIClient, run: CourseRun, of_program: ProgramCertificate
-    ) -> None:
-        run.certificate_configurations.create(
-            certificate_type="verified", certificate_available_date="2999-01-01T00:00:00Z"
-        )
-
-        assert as_ada.get(self.address(of_program)).status_code == 404
-
-    def test_an_unknown_one_nowhere(self, as_ada: APIClient) -> None:
-        for written in (UNKNOWN.replace("-", ""), UNKNOWN, "x"):
-            assert as_ada.get(f"/credentials/{written}/").status_code == 404
