@@ -10,10 +10,10 @@ from typing import Any
 
 from django.core.management import CommandError
 
+from credentials_portal.core.json_lists import items_of_list
 from programs.services.credentials_service import Row
 
 SUFFIXES = (".csv", ".json", ".jsonl", ".ndjson")
-CHUNK = 1 << 20
 # Longer than any column; what is longer than a column is its row's trouble, not the file's.
 LONGEST_CELL = 64 * 1024 * 1024
 
@@ -59,7 +59,7 @@ def rows_of(path: Path) -> Iterator[Row]:
             case ".csv":
                 yield from _of_csv(path)
             case ".json":
-                yield from _of_items(path, _items(path))
+                yield from _of_items(path, items_of_list(path, parse_float=Decimal))
             case _:
                 yield from _of_items(path, _lines(path))
     except (OSError, ValueError, RecursionError, csv.Error) as error:
@@ -88,32 +88,3 @@ def _lines(path: Path) -> Iterator[Any]:
         for line in file:
             if line.strip():
                 yield json.loads(line, parse_float=Decimal)
-
-
-def _items(path: Path) -> Iterator[Any]:
-    """The items of the one list that a JSON file holds."""
-    decode = json.JSONDecoder(parse_float=Decimal).raw_decode
-    with path.open(encoding="utf-8-sig") as file:
-        text = file.read(CHUNK).lstrip()
-        if not text.startswith("["):
-            raise CommandError(f"{path} holds no list.")
-        place = 1
-        while True:
-            place = _past(text, place, " \t\r\n,")
-            if text[place : place + 1] == "]":
-                return
-            try:
-                item, place = decode(text, place)
-            except json.JSONDecodeError:
-                chunk = file.read(CHUNK)
-                if not chunk:
-                    raise
-                text, place = text[place:] + chunk, 0
-                continue
-            yield item
-
-
-def _past(text: str, place: int, skipped: str) -> int:
-    while place < len(text) and text[place] in skipped:
-        place += 1
-    return place

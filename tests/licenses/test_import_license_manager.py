@@ -437,7 +437,7 @@ def test_reads_licenses_from_csv(tmp_path: Path) -> None:
     ("name", "content", "message"),
     [
         ("a.csv", "uuid\n", "A CSV file needs --model."),
-        ("a.json", "{}", "is no dump: it is not a list."),
+        ("a.json", "{}", "cannot be read: it is not a list"),
         ("a.json", '[{"model": "subscriptions.license", "pk"', "cannot be read: "),
         ("a.json", "[1]", "is no dump: item 1 lacks its model or its fields."),
         ("missing.json", None, "No such file or directory"),
@@ -461,7 +461,7 @@ def test_a_file_that_cannot_be_used_is_refused_whole(
 def test_a_dump_that_is_larger_than_a_chunk_is_read_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("licenses.management.dumps.CHUNK", 17)
+    monkeypatch.setattr("credentials_portal.core.json_lists.CHUNK", 17)
 
     bring(tmp_path, agreement(), plan(), seat(11), seat(12))
 
