@@ -24,7 +24,7 @@ from programs.models import (
     ProgramRequirementsVersion,
 )
 from programs.selectors import completed_learners
-from programs.services import RequiredGroup, define_requirements, include_runs
+from programs.services import RequiredGroup, copying, define_requirements, include_runs
 from programs.services.copying import NOTE
 from programs.signals import ProgramChange
 from tests.letters.commands import Ran, run_command
@@ -627,6 +627,19 @@ def test_more_than_the_cap_is_refused_before_anything_changes(weaving: StandInCa
     assert Course.objects.filter(key="ZX+9").exists()
 
 
+@pytest.mark.parametrize(("percent", "code"), [(36, 2), (37, 0)])
+def test_a_cap_in_percent_is_one_of_all_rows_that_are_here(
+    weaving: StandInCatalog, percent: int, code: int
+) -> None:
+    """4 of 11 go: 2 organizations, 3 courses with a run each, a program, 2 pathways."""
+    dropped(weaving)
+
+    ran = copy("--delete", "--max-percent", percent)
+
+    assert ran.code == code
+    assert Course.objects.filter(key="ZX+9").exists() is (code == 2)
+
+
 def test_nothing_is_obsolete_of_a_table_with_a_row_that_nobody_can_tell(
     weaving: StandInCatalog,
 ) -> None:
@@ -792,20 +805,23 @@ def test_a_batch_takes_the_same_statements_whatever_its_rows(
     assert counts[0] == counts[1]
 
 
-def test_ten_thousand_rows_come_and_stay_in_few_statements(
+def test_many_batches_come_and_stay_in_few_statements(
     weaving: StandInCatalog,
     statements: Statements,  # noqa: F811 - the fixture
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """As many batches as 10,000 rows have."""
+    monkeypatch.setattr(copying, "BATCH", 100)
     weaving.tables["organizations"].append(organization("ZX"))
-    large(weaving, 10_000)
+    large(weaving, 1_000)
 
     with statements.counted() as first:
-        ran = copy("--page-size", "1000")
+        ran = copy("--page-size", "100")
     with statements.counted() as second:
-        again = copy("--page-size", "1000")
+        again = copy("--page-size", "100")
 
-    assert ran.summary["course_runs"]["created"] == 7_502
-    assert again.summary["course_runs"]["unchanged"] == 7_502
+    assert ran.summary["course_runs"]["created"] == 752
+    assert again.summary["course_runs"]["unchanged"] == 752
     assert len(first) < 180
     assert len(second) < 75
 

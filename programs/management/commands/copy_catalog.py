@@ -135,7 +135,7 @@ def _read(page_size: int) -> tuple[Rows, dict[str, str]]:
 def _check_cap(run: CommandRun, copy: CatalogCopy) -> None:
     if run.cap and run.options["delete"]:
         found = [row for rows in copy.obsolete().values() for row in rows]
-        run.cap.check(sum(not row.is_referred_to for row in found), of=len(found))
+        run.cap.check(sum(not row.is_referred_to for row in found), of=copy.known.count())
 
 
 def _report(run: CommandRun, rows: Sequence[Obsolete], outcome: str) -> None:

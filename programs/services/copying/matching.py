@@ -95,6 +95,10 @@ class Known:
             return Match(record, own, key, OTHER_KEY)
         return Match(record, own, key, OTHER_UUID if own != record.uuid else "")
 
+    def count(self) -> int:
+        """How many rows of the tables that were matched are here."""
+        return sum(len(set(own.values())) for own in self._own.values())
+
     def accept(self, match: Match) -> None:
         """Remember that this row is here now."""
         own = self._of(match.record.table)
