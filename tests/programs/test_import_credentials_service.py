@@ -3,6 +3,7 @@
 import csv
 import json
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import count
@@ -11,13 +12,16 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from django.db import connections, transaction
 from django.test import Client
 
 from credentials_portal.accounts.models import User
+from credentials_portal.accounts.services import retire_user
 from credentials_portal.core.history import models_with_history, rows_without_true_history
 from credentials_portal.core.models import JobRun, OutboxMessage
 from credentials_portal.devcatalog import StandInCatalog
 from programs.enums import CertificateSource
+from programs.management.commands import import_credentials_service
 from programs.models import (
     Course,
     CourseCertificate,
@@ -41,6 +45,7 @@ from tests.letters.conftest import (
     Statements,
     statements,  # noqa: F401 - a fixture
 )
+from tests.letters.test_races import blocks_another, wait_until
 from tests.programs import catalogs
 from tests.programs.catalogs import uuid_of
 from tests.programs.conftest import Announcement
@@ -514,15 +519,49 @@ def test_an_address_of_somebody_else_is_left_out(bring: Any, tmp_path: Path) -> 
     assert reasons(tmp_path / "rows.csv") == ["its address is another account's: left out"]
 
 
-def test_who_has_left_is_not_brought_back(bring: Any) -> None:
-    User.objects.create(username="ann", retired_at=AT, is_active=False)
+def test_the_account_of_who_has_left_gets_nothing(bring: Any) -> None:
+    left = LearnerFactory.create()
+    retire_user(user=left, at=AT, actor=None, reason="asked")
+    left.refresh_from_db()
+    tables = dump()
+    for rows in tables.values():
+        for cells in rows:
+            if "username" in cells:
+                cells["username"] = left.username
 
-    ran = bring(dump())
+    ran = bring(tables)
 
     assert counted(ran)["users"] == {"rejected": 1}
     assert counted(ran)["grades"] == {"rejected": 2}
+    assert (left.full_name, User.objects.get()) == ("", left)
     assert not CourseGrade.objects.exists()
     assert not SharedProgramRecord.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_leaves_meanwhile_gets_nothing_back(bring: Any) -> None:
+    ProgramFactory.create(uuid=uuid_of("Weaving"))
+    for table in ("users", "program_cert_records"):
+        left = LearnerFactory.create(username=table, full_name="", email="")
+        rows = [cells | {"username": table} for cells in dump()[table]]
+
+        with ThreadPoolExecutor(1) as pool:
+            with transaction.atomic():
+                retire_user(user=left, at=AT, actor=None, reason="asked")
+                importing = pool.submit(_elsewhere, bring, {table: rows})
+                wait_until(lambda: blocks_another() or importing.done())  # noqa: B023 - used at once
+            importing.result()
+
+        left.refresh_from_db()
+        assert (left.is_retired, left.full_name, left.email) == (True, "", "")
+    assert not SharedProgramRecord.objects.exclude(user__retired_at=None).exists()
+
+
+def _elsewhere(bring: Any, tables: Tables) -> None:
+    try:
+        bring(tables)
+    finally:
+        connections.close_all()
 
 
 # --- Grades and certificates -------------------------------------------------------------------
@@ -813,17 +852,20 @@ def test_a_page_takes_the_same_statements_whatever_its_rows(
     assert counts[0] == counts[1]
 
 
-def test_ten_thousand_rows_come_in_few_statements(
+def test_many_pages_come_in_few_statements(
     bring: Any,
     statements: Statements,  # noqa: F811 - the fixture
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """As many pages as 10,000 rows have."""
+    monkeypatch.setattr(import_credentials_service, "PAGE", 100)
     bring(dump())
-    rows = {"grades": [grade(f"learner{number}") for number in range(10_000)]}
+    rows = {"grades": [grade(f"learner{number}") for number in range(1_000)]}
 
     with statements.counted() as texts:
         ran = bring(rows)
 
-    assert counted(ran) == {"grades": {"imported": 10_000}}
+    assert counted(ran) == {"grades": {"imported": 1_000}}
     assert len(texts) < 170
 
 

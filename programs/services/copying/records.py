@@ -171,7 +171,7 @@ def program(
 ) -> Record:
     if status not in ProgramStatus.values:
         raise RecordError("status is unknown")
-    _require(validate_slug, type_slug, "the type's slug is none")
+    _require(validate_slug, type_slug, "type_slug is no slug")
     values = {
         "title": title,
         "type": type,

@@ -51,7 +51,7 @@ def slug(cells: Cells, key: str, *, default: str, max_length: int) -> str:
     try:
         validate_slug(text)
     except ValidationError as error:
-        raise RecordError(f"{key} is none") from error
+        raise RecordError(f"{key} is no slug") from error
     return text
 
 

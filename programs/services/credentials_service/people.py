@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.contrib.auth.hashers import make_password
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Lower
 
 from credentials_portal.accounts.models import User
@@ -42,13 +42,16 @@ class People:
     work: Work
     renamed: dict[str, str] = field(default_factory=dict)
 
-    def of(self, rows: Iterable[Row]) -> "PeopleOfPage":
-        """Everybody whom these rows name: one statement."""
-        return self.named(texts_of(rows, "username"))
+    def of(self, rows: Iterable[Row], *, is_locked: bool = False) -> "PeopleOfPage":
+        """Everybody whom these rows name: one statement.
 
-    def named(self, usernames: Iterable[str]) -> "PeopleOfPage":
-        names = {self.renamed.get(name.lower(), name) for name in usernames}
-        return PeopleOfPage(self, _accounts_named(names))
+        Where `is_locked`, nobody shares, asks or leaves for them meanwhile.
+        """
+        names = {self.renamed.get(name.lower(), name) for name in texts_of(rows, "username")}
+        users: QuerySet[User] = User.objects.all()
+        return PeopleOfPage(
+            self, _accounts_named(names, self.work.locked(users) if is_locked else users)
+        )
 
     def bring(self, rows: Sequence[Row]) -> list[Result]:
         """Import accounts: those that are here get what they lack."""
@@ -58,13 +61,13 @@ class People:
         return page.write(drafts, accounts.write, self.work)
 
 
-def _accounts_named(names: Iterable[str]) -> dict[str, User]:
+def _accounts_named(names: Iterable[str], users: QuerySet[User]) -> dict[str, User]:
     """Accounts by folded username, the one that is written just so first."""
     wanted = set(names)
     folded = {name.lower() for name in wanted}
-    users = User.objects.alias(folded=Lower("username"))
     found: dict[str, User] = {}
-    for user in users.filter(Q(folded__in=folded) | Q(username__in=wanted)).order_by("pk"):
+    named = users.alias(folded=Lower("username"))
+    for user in named.filter(Q(folded__in=folded) | Q(username__in=wanted)).order_by("pk"):
         known = found.setdefault(user.username.lower(), user)
         if known.username not in wanted and user.username in wanted:
             found[user.username.lower()] = user
@@ -92,7 +95,7 @@ class PeopleOfPage:
         if user:
             return Learner(user.username, user.pk)
         if not is_username(username):
-            raise RecordError("username is none")
+            raise RecordError("username is no username")
         return Learner(username)
 
     def made(self, learners: Iterable[Learner]) -> dict[str, int]:
@@ -109,7 +112,7 @@ class PeopleOfPage:
                 ignore_conflicts=True,
             )
             # Whoever made one of them at the same time has been waited for.
-            self._accounts |= _accounts_named(new.values())
+            self._accounts |= _accounts_named(new.values(), User.objects.all())
         return {one.key: one.pk or self._accounts[one.username.lower()].pk for one in given}
 
 
@@ -119,7 +122,8 @@ class _Accounts:
     def __init__(self, people: People, rows: Sequence[Row]) -> None:
         self.people = people
         names = texts_of(rows, "username")
-        self.accounts = _accounts_named(names)
+        # Who leaves meanwhile would get their name back.
+        self.accounts = _accounts_named(names, people.work.locked(User.objects.all()))
         addresses = {address.lower() for address in texts_of(rows, "email")}
         ids = {int(text) for text in texts_of(rows, "lms_user_id") if _is_id(text)}
         others = User.objects.alias(folded=Lower("email")).filter(

@@ -6,9 +6,8 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from django.db.models import Max, Q
+from django.db.models import Max
 
-from credentials_portal.accounts.models import User
 from credentials_portal.core.history import bulk_create_with_history
 from programs.enums import CreditRequestSource, CreditRequestStatus, PathwayType, ShareKind
 from programs.models import Pathway, SharedProgramRecord, UserCreditPathway
@@ -57,8 +56,7 @@ class Requests:
 
     def bring_links(self, rows: Sequence[Row]) -> list[Result]:
         """Import learners' own links: they open as they did, but show no address any more."""
-        people = self.people.of(rows)
-        self._lock(people.pks)
+        people = self.people.of(rows, is_locked=True)
         programs = programs_by_uuid(self.work, rows)
         uuids = uuids_of(rows, "uuid")
         stored = SharedProgramRecord.objects.filter(uuid__in=uuids)
@@ -103,13 +101,7 @@ class Requests:
         """Import requests, also those that do not say of which program they were."""
         page = Page(rows)
         drafts = _Drafts(self.work, self.people, rows)
-        self._lock(drafts.people.pks)
-        drafts.load()
         return page.write(page.drafted(drafts.draft), drafts.write, self.work)
-
-    def _lock(self, user_ids: Sequence[int]) -> None:
-        """Nobody shares, or asks, for these learners meanwhile."""
-        list(self.work.locked(User.objects.filter(pk__in=user_ids)).values_list("pk"))
 
 
 class _Drafts:
@@ -117,30 +109,21 @@ class _Drafts:
 
     def __init__(self, work: Work, people: People, rows: Sequence[Row]) -> None:
         self.work = work
-        self.people = people.of(rows)
+        self.people = people.of(rows, is_locked=True)
         self.programs = programs_by_uuid(work, rows)
         uuids = uuids_of(rows, "pathway")
         stored = Pathway.objects.filter(uuid__in=uuids).values_list("uuid", "pk", "pathway_type")
         self.pathways = {UUID(uuid): (0, "") for uuid in work.noted(PATHWAYS, uuids)}
         self.pathways |= {uuid: (pk, kind) for uuid, pk, kind in stored}
-        self.claims = Claims(work, USER_CREDIT_PATHWAYS, set())
-        self.numbers: Counter[tuple[int, int, int | None]] = Counter()
-
-    def load(self) -> None:
-        """What is here of these learners: call it when they are locked."""
         requests = UserCreditPathway.objects.filter(user__in=self.people.pks)
-        imported = requests.filter(source=CreditRequestSource.IMPORT)
-        self.claims.here = {
-            _key(user, pathway, program, at)
-            for user, pathway, program, at in imported.values_list(
-                "user_id", "pathway__uuid", "program__uuid", "requested_at"
-            )
-        }
-        known = Q(pathway__in=[pk for pk, _kind in self.pathways.values()])
-        newest = requests.filter(known).order_by().values("user_id", "pathway_id", "program_id")
-        for one in newest.annotate(newest=Max("number")):
-            key = (one["user_id"], one["pathway_id"], one["program_id"])
-            self.numbers[key] = one["newest"]
+        imported = requests.filter(source=CreditRequestSource.IMPORT).values_list(
+            "user_id", "pathway__uuid", "program__uuid", "requested_at"
+        )
+        self.claims = Claims(work, USER_CREDIT_PATHWAYS, {_key(*row) for row in imported})
+        newest = requests.order_by().values_list("user_id", "pathway_id", "program_id")
+        self.numbers = Counter(
+            {tuple(key): number for *key, number in newest.annotate(newest=Max("number"))}
+        )
 
     def draft(self, cells: Cells) -> tuple[_Request | None, str]:
         learner, pathway = self.people.learner(cells), cells.uuid("pathway")
