@@ -4,6 +4,8 @@ from decimal import ROUND_HALF_UP, Decimal
 
 from django import template
 from django.utils.formats import number_format
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
 
 register = template.Library()
 
@@ -24,6 +26,7 @@ def exact_percent(fraction: Decimal) -> str:
 
 
 @register.filter
-def without_prefix(run_key: str) -> str:
-    """A run's key as people know it."""
-    return run_key.removeprefix("course-v1:")
+def course_id(run_key: str) -> SafeString:
+    """A run's key as people know it; where it needs two lines, it breaks between its parts."""
+    parts = run_key.removeprefix("course-v1:").split("+")
+    return format_html_join(SafeString("+<wbr>"), "{}", ((part,) for part in parts))

@@ -64,8 +64,18 @@ def test_the_record_stands_as_a_table_with_the_best_attempt() -> None:
     assert "Username" in table
     assert "E-mail address ada@example.org" in table
     assert "Status partially completed Courses 1 of 1 earned" in table
-    assert "Statistics NBx+ST1+2024 94 % A 2 15 May 2024 earned" in table
+    assert "Statistics NBx+ ST1+ 2024 94 % A 2 15 May 2024 earned" in table
     assert "course-v1" not in table
+
+
+def test_the_id_of_a_course_breaks_between_its_parts() -> None:
+    ada, run = learner(), run_of("Statistics", key="course-v1:NBx+<b>ST1</b>+2023")
+    program = program_of(ada, run)
+    earn(ada, run)
+
+    html = signed_in(ada).get(page(program)).content.decode()
+
+    assert "<bdi>NBx+<wbr>&lt;b&gt;ST1&lt;/b&gt;+<wbr>2023</bdi>" in html
 
 
 def graded(fields: dict[str, Any]) -> Any:
