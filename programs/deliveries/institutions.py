@@ -22,7 +22,7 @@ from programs.models import Pathway, SharedProgramRecord, UserCreditPathway
 from programs.selectors.credit import answer_link
 from programs.selectors.sharing import record_csv_link, record_link
 from programs.services.credit.notices import CREDIT_REQUEST, CREDIT_WITHDRAWAL
-from programs.services.credit.outcomes import record_requests
+from programs.services.credit.outcomes import PATHWAY_UNAVAILABLE, record_requests
 
 
 def deliver_requests(messages: Sequence[OutboxMessage], at: datetime) -> Mapping[int, Outcome]:
@@ -81,7 +81,7 @@ def _obstacle(request: UserCreditPathway, at: datetime) -> str:
         return "link_dead"
     takes = Pathway.objects.taking_requests_about(request.program_id or 0)
     if not takes.filter(pk=request.pathway_id).exists():
-        return "pathway_unavailable"
+        return PATHWAY_UNAVAILABLE
     return ""
 
 

@@ -20,6 +20,7 @@ from programs.selectors.credit import REACHED
 from programs.selectors.records import record_of
 from programs.services.credit.completing import NOT_SHOWN_YET, record_mails
 from programs.services.credit.notices import RECORD_MAIL, Notice
+from programs.services.credit.outcomes import PATHWAY_UNAVAILABLE
 
 TRUE_WHILE = {
     Notice.REQUEST_SENT: frozenset({CreditRequestStatus.SENT}),
@@ -101,20 +102,25 @@ def _was_told_before(request: UserCreditPathway) -> bool:
 
 def _words(request: UserCreditPathway) -> dict[str, Any]:
     assert request.program  # noqa: S101 - only those about a program are told
+    request_url = _absolute("credit_request", request.uuid)
+    # The page shows this pathway at once: nothing is left to choose.
+    ask_url = f"{_absolute('request_credit', request.program.uuid)}?pathway={request.pathway_id}"
+    can_ask_again = request.failure != PATHWAY_UNAVAILABLE
     return {
         "name": one_line(request.user.full_name),
         "program": one_line(request.program.title),
         "pathway": one_line(request.pathway.name),
-        "institution": one_line(request.pathway.org_name) or one_line(request.pathway.name),
+        "institution": one_line(request.pathway.institution),
         "request": request,
         "note": one_line(request.answer_note),
         "is_staffs": request.source == CreditRequestSource.STAFF,
         "staff": _name_of_staff(request),
         "reason": one_line(request.on_behalf_reason),
-        "request_url": _absolute("credit_request", request.uuid),
+        "request_url": request_url,
         "withdraw_url": _absolute("withdraw_credit_request", request.uuid),
-        # The page shows this pathway at once: nothing is left to choose.
-        "ask_url": f"{_absolute('request_credit', request.program.uuid)}?pathway={request.pathway_id}",
+        "ask_url": ask_url,
+        "can_ask_again": can_ask_again,
+        "next_url": ask_url if can_ask_again else request_url,
     }
 
 

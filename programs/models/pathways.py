@@ -85,6 +85,11 @@ class Pathway(TimeStampedModel):
             ),
         ]
 
+    @property
+    def institution(self) -> str:
+        """Who is asked; a catalog may name nobody but the pathway."""
+        return self.org_name or self.name
+
     def __str__(self) -> str:
         return self.name
 

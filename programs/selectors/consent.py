@@ -11,4 +11,4 @@ def consent_words(pathway: Pathway) -> str:
     return pathway.consent_text or gettext(
         "I agree that %(platform)s sends my program record, with my name, my username and my"
         " e-mail address, to %(institution)s."
-    ) % {"platform": settings.PLATFORM_NAME, "institution": pathway.org_name or pathway.name}
+    ) % {"platform": settings.PLATFORM_NAME, "institution": pathway.institution}

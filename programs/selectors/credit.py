@@ -66,6 +66,10 @@ class OfferedPathway:
         return self.pathway.org_name
 
     @property
+    def institution(self) -> str:
+        return self.pathway.institution
+
+    @property
     def contact_name(self) -> str:
         return self.pathway.contact_name
 

@@ -1,5 +1,7 @@
 """Where an institution answers a request, without an account: the signed link is its permission."""
 
+from typing import TYPE_CHECKING
+
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -21,6 +23,9 @@ from programs.selectors.credit import (
 )
 from programs.services.credit import RequestNotOpenError, answer_request
 from programs.views.credit_forms import AnswerForm
+
+if TYPE_CHECKING:
+    from credentials_portal.accounts.models import User
 
 PAGE = "institution's page"
 
@@ -75,6 +80,14 @@ def _keep(
         request_uuid=asked.uuid, answer=given, note=form.cleaned_data["note"], by=by
     )
     if kept.answered_at == by.at:
-        messages.success(request, _("Your answer is kept. The learner is told by mail."))
+        messages.success(request, _told(asked.user))
     else:
         messages.info(request, _("You had answered this already. Nothing was changed."))
+
+
+def _told(learner: "User") -> str:
+    if learner.is_active and learner.email:
+        return _("Your answer is kept. The learner is told by mail.")
+    return _(
+        "Your answer is kept. The portal cannot mail the learner, who reads it here when signed in."
+    )

@@ -137,6 +137,6 @@ def _refusal(record: ProgramRecord, chosen: OfferedPathway, at: datetime) -> Dom
 def _tell(request: HttpRequest, asked: Requested, chosen: OfferedPathway) -> None:
     if asked.is_new:
         told = _("Your request to %(institution)s is on its way. You can withdraw it here.")
-        messages.success(request, told % {"institution": chosen.org_name})
+        messages.success(request, told % {"institution": chosen.institution})
     else:
         messages.info(request, _("You had just asked: this is that request. It is sent once."))

@@ -15,6 +15,9 @@ from programs.services.credit.notices import (
     queue_withdrawal,
 )
 
+PATHWAY_UNAVAILABLE = "pathway_unavailable"
+"""A failure that asking again would not mend: the pathway takes no requests any more."""
+
 
 def record_requests(deliveries: Sequence[Delivery], at: datetime) -> None:
     """Move requests on by how their mails ended, and tell their learners.

@@ -62,7 +62,7 @@ def test_the_institution_gets_one_mail_with_links_that_open_the_record(
         " eligibility status.\n\n"
         f"View Program Record:\n{record}/\n\n"
         f"Download Record (CSV):\n{record}/csv\n\n"
-        f"Tell Ann Ash what becomes of the request:\n{answer_link(request)}\n\n"
+        f"Tell Ann Ash what becomes of the request (no account is needed):\n{answer_link(request)}\n\n"
         "The record is shown as it is when you open it, until 1 June 2026 at most,"
         " or until Ann Ash withdraws the request.\n\n"
         "The Credentials Portal Team\n"
@@ -336,6 +336,9 @@ def test_what_cannot_be_answered_or_opened_fails_and_is_told(
     of_closed, of_dead = arrived(mail_server)
     assert of_closed["To"] == of_dead["To"] == "ann@x.org"
     assert "It takes no requests of this kind any more." in part(of_closed, "plain")
+    assert "Ask again" not in part(of_closed, "plain") + part(of_closed, "html")
+    assert "See your request:\nhttps://" in part(of_closed, "plain")
+    assert "Ask again" in part(of_dead, "plain")
     assert "The link that was made for it had been revoked." in part(of_dead, "plain")
 
 
@@ -356,8 +359,8 @@ def test_the_institution_that_has_a_request_hears_that_it_was_withdrawn(
     assert mail["Subject"] == "Data Science Credit Request for Ann Ash was withdrawn"
     assert mail["Reply-To"] == "ann@x.org"
     assert part(mail, "plain") == (
-        "Ann Ash has withdrawn the request of 1 June 2025 for credit in the MSc Data,"
-        " about the program Data Science.\n\n"
+        "The request of Ann Ash of 1 June 2025 for credit in the MSc Data,"
+        " about the program Data Science, was withdrawn.\n\n"
         "The link to the record no longer opens. There is nothing that you need to do.\n\n"
         "The Credentials Portal Team\n"
         "\n-- \nCredentials Portal sent this mail for Ann Ash, who gets your reply.\n"

@@ -105,6 +105,16 @@ def test_an_answer_is_kept_and_the_page_tells_what_the_learner_sees(
     assert (newest.history_user, newest.cause) == (None, "institution's page")
 
 
+def test_who_answers_a_learner_without_an_address_is_not_told_that_they_get_mail(
+    asked: UserCreditPathway,
+) -> None:
+    User.objects.filter(pk=asked.user_id).update(email="")
+
+    response = stranger().post(page(asked), {"answer": "granted"}, follow=True)
+
+    assert "Your answer is kept. The portal cannot mail the learner" in words(response)
+
+
 def test_an_answer_may_be_changed_and_every_one_is_kept(asked: UserCreditPathway) -> None:
     client = stranger()
 

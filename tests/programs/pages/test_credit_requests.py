@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from credentials_portal.accounts.models import User
+from credentials_portal.core.history import save_with_history
 from credentials_portal.core.models import OutboxMessage
 from programs.enums import CreditAnswer, CreditRequestSource
 from programs.models import Pathway, Program, SharedProgramRecord, UserCreditPathway
@@ -98,8 +99,16 @@ def test_who_asked_nobody_reads_how_to() -> None:
             "could not be sent The mail to Northern University was not taken, so it knows nothing",
         ),
         (
+            {"failed": True, "failure": "pathway_unavailable"},
+            "could not be sent Northern University had stopped taking requests of this kind",
+        ),
+        (
+            {"failed": True, "failure": "link_dead"},
+            "could not be sent The link that was made for it had been revoked before the mail left",
+        ),
+        (
             {"status": "withdrawn", "withdrawn_at": BY.at},
-            "withdrawn on 1 June 2025 You withdrew it, and Northern University can no longer",
+            "withdrawn on 1 June 2025 Northern University can no longer open your record by its link",
         ),
         (
             {"answer": "received", "answered_at": BY.at},
@@ -112,6 +121,14 @@ def test_who_asked_nobody_reads_how_to() -> None:
         (
             {"answer": "refused", "answered_at": BY.at},
             "credit refused on 1 June 2025 Northern University does not count your record.",
+        ),
+        (
+            {"legacy": True},
+            "An older system sent it, so Northern University cannot answer here. It writes to you",
+        ),
+        (
+            {"legacy": True, "status": "withdrawn", "withdrawn_at": BY.at},
+            "Northern University was not told that it is withdrawn, and links that you share",
         ),
         (
             {"legacy": True, "status": "other", "sent_at": None},
@@ -129,6 +146,29 @@ def test_each_state_is_told_with_its_reason_and_what_comes_next(
 
     assert told in words(client.get(page(asked)))
     assert told.partition(" They wrote")[0] in words(client.get(LIST))
+
+
+@pytest.mark.parametrize(
+    ("fields", "promised"),
+    [
+        ({"queued": True}, "When it has, you get a copy."),
+        ({}, "When it answers here, you get a mail."),
+        ({"answer": "received", "answered_at": BY.at}, "You get a mail when it has."),
+    ],
+    ids=["on its way", "sent", "received"],
+)
+def test_mail_is_promised_only_to_who_has_an_address(
+    ann: User, program: Program, fields: dict[str, object], promised: str
+) -> None:
+    asked = CreditRequestFactory.create(user=ann, program=program, **fields)
+    client = signed_in(ann)
+
+    with_address = words(client.get(page(asked)))
+    User.objects.filter(pk=ann.pk).update(email="")
+    without = words(client.get(page(asked)))
+
+    assert promised in with_address
+    assert promised not in without
 
 
 def test_the_newest_request_comes_first_and_old_ones_may_name_no_program(
@@ -236,9 +276,52 @@ def test_who_withdraws_kills_that_link_and_no_other(
     assert (asked.status, asked.shared_record.end) == ("withdrawn", "withdrawn")
     assert asked.history.latest("history_id").history_user == asked.user
     assert "You have withdrawn your request." in words(response)
-    assert "Their link works no more you withdrew the request" in words(response)
+    assert "Their link works no more the request was withdrawn" in words(response)
     assert stranger().get(f"/programs/shared/{asked.shared_record.uuid}/").status_code == 410
     assert stranger().get(f"/programs/shared/{own.uuid}/").status_code == 200
+
+
+def test_what_staff_withdrew_is_not_said_to_be_the_learners_doing(asked: UserCreditPathway) -> None:
+    by = replace(BY, at=timezone.now(), actor=learner(full_name="Sam Staff"))
+    withdraw_request(request_uuid=asked.uuid, by=by)
+
+    said = words(signed_in(asked.user).get(page(asked)))
+
+    assert "Withdrawn by the portal's staff. The link of the institution stopped working." in said
+    assert "You withdrew" not in said
+    assert "Sam" not in said
+
+
+def test_who_withdraws_what_an_older_system_sent_reads_that_nobody_is_told(
+    ann: User, program: Program, pathway: Pathway
+) -> None:
+    imported = CreditRequestFactory.create(
+        user=ann, program=program, pathway=pathway, shared_record=None, source="import"
+    )
+    client = signed_in(ann)
+
+    said = words(client.get(withdrawal(imported)))
+    after = words(client.post(withdrawal(imported), follow=True))
+
+    assert "It was made in an older system: Northern University is not told." in said
+    assert "Links that you share yourself stay: it may have one of them. Your links" in said
+    assert "What they have read or copied stays with them." in said
+    assert "by mail" not in said
+    assert "You have withdrawn your request." in after
+    assert "stopped working" not in after
+    assert not OutboxMessage.objects.exists()
+
+
+def test_what_is_tried_again_was_not_asked_for_twice(ann: User, program: Program) -> None:
+    asked = CreditRequestFactory.create(user=ann, program=program, queued=True)
+    for status in ("queued", "failed", "queued"):
+        asked.status = status
+        save_with_history(asked, by=BY)
+
+    story = words(signed_in(ann).get(page(asked))).partition("What happened ")[2]
+
+    assert story.count("Asked for.") == 1
+    assert "Tried again. Nobody knows yet whether it arrived." in story
 
 
 def test_withdrawing_twice_is_withdrawing_once(asked: UserCreditPathway) -> None:
