@@ -6,6 +6,8 @@ CATALOG = "public: what is taught, and by which institution"
 LMS_WORD = "a word of the LMS"
 
 register.holds_personal(
+    programs__CourseCertificate__attributes="emptied on the person's own certificates",
+    programs__ProgramCertificate__attributes="emptied on the person's own certificates",
     programs__ProgramCertificate__revocation_reason=(
         "replaced by *** on the person's own certificates, elsewhere erased by name"
     ),
@@ -38,8 +40,6 @@ register.holds_nothing_personal(
     programs__UserCreditPathway__consent_text="an institution's words",
     programs__UserCreditPathway__record_fingerprint="a checksum",
     programs__UserCreditPathway__failure="a code",
-    programs__CourseCertificate__attributes=LMS_WORD,
-    programs__ProgramCertificate__attributes=LMS_WORD,
     programs__CourseEnrollment__certificate_status=LMS_WORD,
     programs__CourseGrade__letter_grade="a grade, such as B+",
 )

@@ -6,6 +6,7 @@ from credentials_portal.core.history import Attribution, update_with_history
 from credentials_portal.core.personal import ERASED, erase_names
 from programs.enums import CreditRequestStatus, ShareEnd
 from programs.models import (
+    CourseCertificate,
     ProgramCertificate,
     ProgramRequirementsVersion,
     SharedProgramRecord,
@@ -29,6 +30,9 @@ def forget_learner(*, user_id: int, names: Sequence[str], by: Attribution) -> No
         about_them = rows.filter(user_id=user_id).exclude(revocation_reason="")
         about_them.update(revocation_reason=ERASED)
         erase_names(rows, ["revocation_reason"], *names)
+    for model in (CourseCertificate, ProgramCertificate):
+        for told in (model.objects.all(), model.history.all()):
+            told.filter(user_id=user_id).exclude(attributes=[]).update(attributes=[])
     for requests in (UserCreditPathway.objects.all(), UserCreditPathway.history.all()):
         for words in WRITTEN:
             written = requests.filter(user_id=user_id).exclude(**{words: ""})

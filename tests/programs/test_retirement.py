@@ -1,8 +1,8 @@
 import pytest
 
 from credentials_portal.accounts.services import retire_user
-from credentials_portal.core.history import rows_without_true_history
-from programs.models import ProgramCertificate, ProgramRequirementsVersion
+from credentials_portal.core.history import rows_without_true_history, save_with_history
+from programs.models import CourseCertificate, ProgramCertificate, ProgramRequirementsVersion
 from programs.services import define_requirements, revoke_program_certificates
 from tests.programs.factories import (
     AT,
@@ -46,6 +46,23 @@ def test_forgets_what_staff_wrote_about_whoever_leaves() -> None:
         "wrote the thesis of ***",
     }
     assert rows_without_true_history(ProgramCertificate) == 0
+
+
+def test_forgets_what_an_lms_wrote_with_the_certificates_of_whoever_leaves() -> None:
+    learner, other = LearnerFactory.create_batch(2)
+    words = [{"name": "whitelist_reason", "value": "was ill"}]
+    for user in (learner, other):
+        for factory in (CourseCertificateFactory, ProgramCertificateFactory):
+            certificate = factory.create(user=user, attributes=words)
+            save_with_history(certificate, by=BY)
+
+    retire_user(user=learner, at=AT, actor=None, reason="asked for it")
+
+    for model in (CourseCertificate, ProgramCertificate):
+        for rows in (model.objects, model.history):
+            kept = dict(rows.values_list("user_id", "attributes"))
+            assert kept == {learner.pk: [], other.pk: words}
+        assert rows_without_true_history(model) == 0
 
 
 def test_keeps_what_the_learner_earned() -> None:
