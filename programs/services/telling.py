@@ -15,7 +15,7 @@ from django.db import models, transaction
 from django.dispatch import Signal
 
 from credentials_portal.accounts.models import User
-from credentials_portal.accounts.services import NamedPerson, account_of
+from credentials_portal.accounts.services import AccountRetiredError, NamedPerson, account_of
 from credentials_portal.core.errors import NotFoundError
 from credentials_portal.core.events import announce
 from credentials_portal.core.history import Attribution, upsert_with_history
@@ -127,18 +127,18 @@ def tell_course_certificate(
 def change_certificate(*, certificate_uuid: UUID, told: Told, by: Attribution) -> None:
     """Award or revoke the certificate, of a run or a program, with this uuid.
 
-    Announces what changed. Raises `CertificateNotFoundError`.
+    Announces what changed. Raises `CertificateNotFoundError`, `AccountRetiredError` for an award.
     """
     of_run = CourseCertificate.objects.filter(uuid=certificate_uuid).first()
     if of_run:
-        user = _locked_user(of_run.user_id)
+        user = _locked_user(of_run.user_id, told)
         _write_course_certificate(user, of_run.course_run_id, told, {}, by, usual_mode=of_run.mode)
         return
     of_program = ProgramCertificate.objects.filter(uuid=certificate_uuid).first()
     if of_program is None:
         raise CertificateNotFoundError
     program = Program.objects.select_for_update(no_key=True).get(pk=of_program.program_id)
-    _write_program_certificate(_locked_user(of_program.user_id), program, told, {}, by)
+    _write_program_certificate(_locked_user(of_program.user_id, told), program, told, {}, by)
 
 
 class ToldGrade(TypedDict, total=False):
@@ -189,8 +189,10 @@ def _locked(model: type[M], **named: Any) -> M | None:
     return model._default_manager.select_for_update(no_key=True).filter(**named).first()
 
 
-def _locked_user(user_id: int) -> User:
+def _locked_user(user_id: int, told: Told) -> User:
     user: User = User.objects.select_for_update(no_key=True).get(pk=user_id)
+    if told.is_awarded and user.is_retired:
+        raise AccountRetiredError
     return user
 
 

@@ -368,6 +368,20 @@ def test_a_certificate_is_changed_by_its_uuid(
     ]
 
 
+def test_who_left_gets_no_certificate_back(ada: User, program: Program) -> None:
+    of_program = ProgramCertificateFactory.create(user=ada, program=program, revoked=True)
+    of_run = CourseCertificateFactory.create(user=ada, revoked=True)
+    retire_user(user=ada, at=AT, actor=None, reason="Asked to leave.")
+
+    for certificate in (of_program, of_run):
+        with pytest.raises(AccountRetiredError):
+            change_certificate(certificate_uuid=certificate.uuid, told=AWARDED, by=LATER)
+
+        change_certificate(certificate_uuid=certificate.uuid, told=REVOKED, by=LATER)
+        certificate.refresh_from_db()
+        assert certificate.status == "revoked"
+
+
 def test_an_unknown_uuid_is_no_certificate() -> None:
     with pytest.raises(CertificateNotFoundError):
         change_certificate(certificate_uuid=UUID(int=7), told=REVOKED, by=BY)

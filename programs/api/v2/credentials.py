@@ -145,6 +145,8 @@ class CredentialDetail(Credentials):
                 change_certificate(certificate_uuid=certificate_uuid, told=told, by=by)
             except CertificateNotFoundError:
                 raise NotFound from None
+            except AccountRetiredError as error:
+                raise bad_request({"username": [error.message]}) from None
         certificate = certificate_by_uuid(certificate_uuid)
         if certificate is None:
             raise NotFound

@@ -254,6 +254,17 @@ def test_nothing_is_awarded_to_who_left(lms: APIClient, ada: User, program: Prog
     assert not ProgramCertificate.objects.exists()
 
 
+def test_nothing_is_awarded_again_to_who_left(
+    lms: APIClient, ada: User, of_program: ProgramCertificate
+) -> None:
+    lms.delete(path_of(of_program))
+    retire_user(user=ada, at=AT, actor=None, reason="Asked to leave.")
+
+    answer = send(lms, "PATCH", path_of(of_program), {"status": "awarded"})
+
+    assert (answer.status_code, list(answer.json())) == (400, ["username"])
+
+
 def test_a_form_is_no_certificate(lms: APIClient, program: Program) -> None:
     answer = lms.post(CREDENTIALS, "username=ada", content_type="application/x-www-form-urlencoded")
 
