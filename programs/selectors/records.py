@@ -18,7 +18,7 @@ from django.db import connection
 from credentials_portal.core.errors import NotFoundError
 from programs.enums import CertificateSource, CertificateStatus, ProgramStatus, RowReason
 from programs.models import Program
-from programs.sql import program_list_rows, program_record_head, program_record_runs
+from programs.sql.records import program_list_rows, program_record_head, program_record_runs
 
 NAMES_BETWEEN = ", "
 
