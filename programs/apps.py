@@ -7,7 +7,7 @@ class ProgramsConfig(AppConfig):
 
     def ready(self) -> None:
         from credentials_portal.core.outbox import register
-        from programs import personal, receivers  # noqa: F401 - they register and connect
+        from programs import checks, personal, receivers  # noqa: F401 - they register and connect
         from programs.deliveries import institutions, learners
 
         for kind in (*institutions.KINDS, *learners.KINDS):
