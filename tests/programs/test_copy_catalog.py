@@ -421,6 +421,22 @@ def test_nobody_is_asked_for_less_because_a_course_is_unknown(weaving: StandInCa
     assert runs_of(stored) == []
 
 
+def test_requirements_do_not_end_because_a_list_is_empty(
+    weaving: StandInCatalog, tmp_path: Path
+) -> None:
+    copy()
+    weaving.tables["programs"][0] |= {"courses": [], "title": "New title"}
+
+    ran = copy("--output", tmp_path / "rows.csv")
+
+    stored = Program.objects.get()
+    (row,) = (row for row in rows_of(tmp_path / "rows.csv") if row["table"] == "programs")
+    assert (stored.title, core_of(stored)) == ("New title", ["EX+1", "EX+2"])
+    assert runs_of(stored) == ["course-v1:EX+1+R1", "course-v1:EX+2+R1"]
+    assert row["reason"] == "the catalog lists no course of it: what it requires stays as it is"
+    assert ran.code == 0
+
+
 def test_a_program_without_courses_never_had_requirements(weaving: StandInCatalog) -> None:
     weaving.tables["programs"][0]["courses"] = []
 

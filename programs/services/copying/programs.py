@@ -33,6 +33,7 @@ NOTE = "All courses of the program, as its catalog says."
 CATALOG_CAUSES = frozenset({"command:copy_catalog", "command:import_credentials_service"})
 DEFINED_HERE = "its requirements and runs were changed here, and stay"
 NO_COURSE = "courses that it asks for are not here: what it requires stays as it is"
+LISTS_NONE = "the catalog lists no course of it: what it requires stays as it is"
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ class ProgramContents:
         return list(told.values())
 
     def _written(self, match: Match, standing: Standing, verdict: Verdict) -> Verdict:
-        wanted, reason = self._wanted(match)
+        wanted, reason = self._wanted(match, standing)
         if reason:
             verdict = _with(verdict, reason)
         if wanted is None or wanted.is_met_by(standing):
@@ -102,16 +103,23 @@ class ProgramContents:
         is_new = verdict.outcome == Outcome.CREATED
         return verdict if is_new else verdict._replace(outcome=Outcome.CHANGED)
 
-    def _wanted(self, match: Match) -> tuple[Wanted | None, str]:
-        """None where the catalog names courses that are not here: to ask for less is to give away."""
+    def _wanted(self, match: Match, standing: Standing) -> tuple[Wanted | None, str]:
+        """None where nothing can be made of what the catalog lists.
+
+        To ask for less than it does is to give away; what asks for nothing is met by nobody.
+        """
         record = match.record
         runs, missing = self.known.own_all(RUNS, record.runs)
         told = f"{missing} of its runs are not here" if missing else ""
         if record.courses is None:
-            courses = tuple(dict.fromkeys(self.course_of_run[run] for run in runs))
-            return Wanted(match.uuid, runs, courses), told
-        courses, missing = self.known.own_all(COURSES, record.courses)
-        return (None, NO_COURSE) if missing else (Wanted(match.uuid, runs, courses), told)
+            courses, missing = tuple(dict.fromkeys(self.course_of_run[run] for run in runs)), 0
+        else:
+            courses, missing = self.known.own_all(COURSES, record.courses)
+        if missing:
+            return None, NO_COURSE
+        if standing.courses and not courses:
+            return None, LISTS_NONE
+        return Wanted(match.uuid, runs, courses), told
 
 
 def _with(verdict: Verdict, reason: str) -> Verdict:
