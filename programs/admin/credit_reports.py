@@ -158,9 +158,9 @@ class Bar:
 
 @dataclass(frozen=True)
 class Shown:
-    """The report on the page: its columns, and each cell with its column's name."""
+    """The report on the page: its columns, those of numbers marked; cells with their column's name."""
 
-    columns: list["_StrPromise"]
+    columns: list[tuple["_StrPromise", bool]]
     rows: list[list[tuple[str, Any]]]
     total: list[tuple["_StrPromise", Any]]
     has_more: bool
@@ -170,7 +170,7 @@ class Shown:
         names = [name for group in groups for name in NAMED_BY[group]]
         columns = [*names, *NUMBERS]
         return cls(
-            columns=[WORDS[name] for name in columns],
+            columns=[(WORDS[name], name in NUMBERS) for name in columns],
             rows=[_cells(line, columns) for line in report.lines[:AT_MOST]],
             total=[(WORDS[name], getattr(report.total, name)) for name in NUMBERS],
             has_more=len(report.lines) > AT_MOST,
