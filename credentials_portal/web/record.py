@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RecordPage:
-    """`offers` are the institutions that take the record."""
+    """What is known `at` an instant; `offers` are the institutions that take the record."""
 
+    at: datetime
     learner: ShownLearner
     record: ProgramRecord
     checklist: Checklist
@@ -38,6 +39,7 @@ def record_page_of(user: "User", *, program_uuid: UUID, at: datetime) -> RecordP
         raise NotFoundError("You have nothing in this program.")
     program_id = record.program.pk
     return RecordPage(
+        at=at,
         learner=ShownLearner.in_full(user),
         record=record,
         checklist=checklist,

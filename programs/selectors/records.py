@@ -16,7 +16,13 @@ from uuid import UUID
 from django.db import connection
 
 from credentials_portal.core.errors import NotFoundError
-from programs.enums import CertificateSource, CertificateStatus, ProgramStatus, RowReason
+from programs.enums import (
+    CertificateSource,
+    CertificateStatus,
+    ProgramStatus,
+    RevocationKind,
+    RowReason,
+)
 from programs.models import Program
 from programs.sql.records import program_list_rows, program_record_head, program_record_runs
 
@@ -57,8 +63,8 @@ class ProgramRecord:
     """A learner's record in `program` at an instant.
 
     `is_completed`: a program certificate is awarded and visible. `completed_at` tells of that one,
-    `completion_shown_from` also of one that is not visible yet. `last_updated` is `at` where the
-    record holds nothing.
+    `completion_shown_from` also of one that is not visible yet. `is_revoked`: somebody decided
+    that it is not the learner's any more. `last_updated` is `at` where the record holds nothing.
     """
 
     user_id: int
@@ -69,6 +75,7 @@ class ProgramRecord:
     completed_at: datetime | None
     last_updated: datetime
     completion_shown_from: datetime | None = None
+    is_revoked: bool = False
 
     @property
     def is_empty(self) -> bool:
@@ -179,6 +186,7 @@ def record_of(*, user_id: int, program_uuid: UUID, at: datetime) -> ProgramRecor
         completed_at=program.certificate_awarded_at if is_completed else None,
         last_updated=max(_updates(attempts, at), default=at),
         completion_shown_from=shown_from,
+        is_revoked=program.certificate_revocation_kind == RevocationKind.DECIDED,
     )
 
 

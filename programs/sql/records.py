@@ -12,7 +12,8 @@ def program_record_head(*, user_id: int, program_uuid: UUID) -> Fragment:
     """A program with what its record says above the rows: one row, or none.
 
     Columns: those of Program; `school_names` of its authoring organizations; of the learner's
-    program certificate `certificate_status`, `certificate_source`, `certificate_awarded_at`.
+    program certificate `certificate_status`, `certificate_source`, `certificate_awarded_at`,
+    `certificate_revocation_kind`.
     """
     return Fragment(
         """
@@ -27,7 +28,8 @@ def program_record_head(*, user_id: int, program_uuid: UUID) -> Fragment:
                ) AS school_names,
                certificate.status AS certificate_status,
                certificate.source AS certificate_source,
-               certificate.awarded_at AS certificate_awarded_at
+               certificate.awarded_at AS certificate_awarded_at,
+               certificate.revocation_kind AS certificate_revocation_kind
         FROM programs_program AS program
         LEFT JOIN programs_programcertificate AS certificate
           ON certificate.program_id = program.id AND certificate.user_id = %s

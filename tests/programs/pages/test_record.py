@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from letters.services import LetterRecord, import_letters
-from programs.enums import ProgramStatus
+from programs.enums import ProgramStatus, RevocationKind
 from programs.models import CourseCertificateConfiguration, CourseRun, Program
 from tests.letters.factories import publish_text
 from tests.programs.factories import (
@@ -210,6 +210,57 @@ def test_certificate_and_requirements_stand_side_by_side(
 
     assert lead in said
     assert panel in said
+
+
+@pytest.mark.parametrize(
+    ("kind", "is_complete", "panel"),
+    [
+        (RevocationKind.DECIDED, True, "revoked The certificate of the program was taken back"),
+        (RevocationKind.DECIDED, False, "revoked The certificate of the program was taken back"),
+        (RevocationKind.NOT_COMPLETE, True, "not there yet You have met all requirements."),
+        (RevocationKind.NOT_COMPLETE, False, "not yet The certificate of the program follows"),
+    ],
+)
+def test_a_certificate_that_somebody_revoked_is_not_promised(
+    kind: RevocationKind, is_complete: bool, panel: str
+) -> None:
+    ada, run = learner(), run_of("Statistics")
+    program = program_of(ada, run)
+    ProgramCertificateFactory.create(user=ada, program=program, revoked=True, revocation_kind=kind)
+    if is_complete:
+        earn(ada, run)
+
+    assert f"Certificate {panel}" in words(signed_in(ada).get(page(program)))
+
+
+def test_an_awarded_certificate_that_waits_says_until_when() -> None:
+    ada, run = learner(), run_of("Statistics")
+    program = program_of(ada, run)
+    earn(ada, run)
+    available_at = datetime(2100, 3, 3, 12, tzinfo=UTC)
+    CourseCertificateConfiguration.objects.create(
+        course_run=run,
+        certificate_type="verified",
+        is_active=True,
+        certificate_available_date=available_at,
+    )
+    ProgramCertificateFactory.create(user=ada, program=program)
+
+    said = words(signed_in(ada).get(page(program)))
+
+    assert "Certificate not available yet until 3 March 2100 It is awarded" in said
+
+
+def test_the_page_says_when_it_was_read() -> None:
+    ada = learner(time_zone="UTC")
+    program = program_of(ada, run_of("Statistics"))
+    before = timezone.now().replace(second=0, microsecond=0)
+
+    said = words(signed_in(ada).get(page(program)))
+
+    told = said.partition("This is what is known at ")[2].removesuffix(" UTC")
+    read_at = datetime.strptime(told, "%d %B %Y, %H:%M").replace(tzinfo=UTC)
+    assert before <= read_at <= timezone.now()
 
 
 def test_a_program_without_requirements_or_courses_says_so() -> None:
