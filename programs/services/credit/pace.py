@@ -68,9 +68,9 @@ def earlier_requests(*, user_id: int, pathway_id: int, program_id: int, at: date
     is_same = Q(pathway_id=pathway_id, program_id=program_id)
     is_recent = Q(requested_at__gt=at - QUOTA_PERIOD)
     requests = list(
-        UserCreditPathway.objects.filter(is_same | is_recent, user_id=user_id)
-        .select_related("user", "pathway", "program", "shared_record")
-        .order_by("-requested_at", "-pk")
+        UserCreditPathway.objects.filter(is_same | is_recent, user_id=user_id).order_by(
+            "-requested_at", "-pk"
+        )
     )
     return Earlier(
         same=[
