@@ -30,7 +30,7 @@ from django.db.models.functions import Cast, Coalesce
 
 from credentials_portal.accounts.models import User
 from credentials_portal.core.sql import Fragment
-from programs.enums import CertificateSource
+from programs.enums import CertificateSource, ProgramStatus
 from programs.models import (
     CourseCertificate,
     CourseCertificateConfiguration,
@@ -163,11 +163,16 @@ def certificate_by_uuid(
 
 
 def program_to_show(certificate: ListedCertificate) -> UUID | None:
-    """The program in whose record a certificate stands: a run's may stand in several, or in none."""
+    """The program in whose record a certificate stands: a run's may stand in several, or in none.
+
+    Those that learners find in their list come first.
+    """
     if certificate.program_uuid:
         return certificate.program_uuid
     programs = Program.objects.filter(course_runs__key=certificate.run_key)
-    return programs.order_by("title", "pk").values_list("uuid", flat=True).first()
+    is_listed = When(status__in=[ProgramStatus.ACTIVE, ProgramStatus.RETIRED], then=0)
+    by_title = programs.order_by(Case(is_listed, default=1), "title", "pk")
+    return by_title.values_list("uuid", flat=True).first()
 
 
 def _configuration() -> QuerySet[CourseCertificateConfiguration]:

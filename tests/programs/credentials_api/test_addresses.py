@@ -4,9 +4,10 @@ import pytest
 from rest_framework.test import APIClient
 
 from credentials_portal.accounts.models import User
-from programs.models import CourseCertificate, CourseRun, ProgramCertificate
+from programs.enums import ProgramStatus
+from programs.models import CourseCertificate, CourseRun, Program, ProgramCertificate
 from tests.programs.credentials_api.conftest import UNKNOWN, Caller, client_of, path_of
-from tests.programs.factories import CourseCertificateFactory
+from tests.programs.factories import CourseCertificateFactory, program_requiring
 
 pytestmark = pytest.mark.django_db
 
@@ -24,6 +25,16 @@ def test_leads_its_learner_to_the_record(
         record = f"/programs/{of_program.program.uuid}/"
         assert (answer.status_code, answer["Location"]) == (302, record)
         assert "no-store" in answer["Cache-Control"]
+
+
+def test_leads_to_a_program_that_is_listed_rather_than_to_another(
+    as_ada: APIClient, program: Program, of_run: CourseCertificate
+) -> None:
+    program_requiring(
+        core=[of_run.course_run.course], title="A deleted one", status=ProgramStatus.DELETED
+    )
+
+    assert as_ada.get(address_of(of_run))["Location"] == f"/programs/{program.uuid}/"
 
 
 def test_leads_staff_to_the_admin(as_caller: Caller, of_program: ProgramCertificate) -> None:
