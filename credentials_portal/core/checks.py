@@ -17,6 +17,7 @@ from django.db import connections
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]", "::1", "testserver"})
 BROKER_SCHEMES = frozenset({"amqp", "amqps", "redis", "rediss", "sentinel", "sqs"})
 PER_PROCESS_CACHES = frozenset({"LocMemCache", "DummyCache"})
+REMOTES = ("LMS", "ORDERS", "CATALOG")
 OLDEST_POSTGRESQL = 15
 
 Apps = Sequence[AppConfig] | None
@@ -58,6 +59,22 @@ def check_base_url(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
             )
         ]
     return []
+
+
+@register
+def check_remotes(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    return [
+        Error(
+            f"{name}_BASE_URL is not the start of an address, or {name}_TIMEOUT_SECONDS no time.",
+            hint=f"Write {name}_BASE_URL like https://service.example.org, or leave it out. "
+            f"{name}_TIMEOUT_SECONDS is a number above 0.",
+            id="core.E011",
+        )
+        for name in REMOTES
+        if not _can_be_called(
+            getattr(settings, f"{name}_BASE_URL"), getattr(settings, f"{name}_TIMEOUT_SECONDS")
+        )
+    ]
 
 
 @register(Tags.security)
@@ -204,3 +221,13 @@ def _can_write(folder: Path) -> bool:
     """Whether `folder` can be written, or made where it is missing."""
     nearest = next(place for place in (folder, *folder.parents) if place.exists())
     return nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)
+
+
+def _can_be_called(base_url: str, timeout_seconds: float) -> bool:
+    """Also where there is nothing to call."""
+    try:
+        url = urlsplit(base_url)
+    except ValueError:
+        return False
+    is_address = url.scheme in {"http", "https"} and url.hostname
+    return not base_url or bool(is_address and timeout_seconds > 0)

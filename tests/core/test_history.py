@@ -3,6 +3,7 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from threading import Thread
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -22,6 +23,7 @@ from credentials_portal.core.history import (
     save_with_history,
     update_each_with_history,
     update_with_history,
+    upsert_with_history,
 )
 from credentials_portal.core.locks import direct_connection
 from programs.models import Organization
@@ -50,6 +52,26 @@ def statements(work: Callable[[], object]) -> int:
     with CaptureQueriesContext(connection) as captured:
         work()
     return len(captured)
+
+
+# --- upsert_with_history -----------------------------------------------------------------------
+
+
+def test_columns_that_are_not_named_get_their_defaults_once(db: None) -> None:
+    row = {"uuid": uuid4(), "key": "Anna", "name": "Anna"}
+    upsert_with_history(Organization, [row], key=("uuid",), returning=("id",), by=BY_SYSTEM)
+    anna = Organization.objects.get()
+    assert (anna.certificate_logo_image_url, anna.created, anna.modified) == ("", AT, AT)
+
+    Organization.objects.update(certificate_logo_image_url="https://example.org/logo.png")
+    later = Attribution(at=LATER)
+    upsert_with_history(
+        Organization, [row | {"name": "Ann"}], key=("uuid",), returning=("id",), by=later
+    )
+
+    anna.refresh_from_db()
+    assert anna.certificate_logo_image_url == "https://example.org/logo.png"
+    assert (anna.name, anna.created, anna.modified) == ("Ann", AT, LATER)
 
 
 # --- update_with_history -----------------------------------------------------------------------

@@ -13,6 +13,7 @@ from django.db import connection
 from credentials_portal.core.history import models_with_history, rows_without_true_history
 from credentials_portal.core.models import JobRun, OutboxMessage
 from credentials_portal.devcatalog import StandInCatalog
+from programs.management.commands import copy_catalog
 from programs.models import (
     Course,
     CourseMode,
@@ -691,6 +692,14 @@ def test_without_a_catalog_it_is_refused(settings: Any) -> None:
     settings.CATALOG_BASE_URL = ""
 
     assert copy().code == 2
+
+
+def test_each_night_it_is_expected_only_where_there_is_a_catalog(settings: Any) -> None:
+    assert copy_catalog.Command().scheduled
+
+    settings.CATALOG_BASE_URL = ""
+
+    assert not copy_catalog.Command().scheduled
 
 
 BAD_ROWS: list[tuple[str, dict[str, Any]]] = [
