@@ -11,6 +11,10 @@ class ProgramStatus(TextChoices):
     UNPUBLISHED = "unpublished", _("unpublished")
 
 
+# Of programs that learners are shown, and that pathways take requests about.
+LISTED = (ProgramStatus.ACTIVE, ProgramStatus.RETIRED)
+
+
 class CertificateStatus(TextChoices):
     AWARDED = "awarded", _("awarded")
     REVOKED = "revoked", _("revoked")

@@ -21,9 +21,8 @@ from unfold.widgets import (
 from credentials_portal.accounts.models import User
 from credentials_portal.core.admin_pages import LookedAt
 from credentials_portal.core.errors import DomainError
-from programs.admin.pathways import OPEN_PROGRAMS
 from programs.admin.staff import ReasonForm, by_staff
-from programs.enums import CreditRequestSource
+from programs.enums import LISTED, CreditRequestSource
 from programs.models import PathwayProgram, Program, UserCreditPathway
 from programs.selectors import record_of
 from programs.selectors.credit import ANSWERABLE_FOR, REACHED, OfferedPathway, pathways_of
@@ -195,7 +194,7 @@ def _learners() -> Any:
 
 def _programs_taken() -> QuerySet[Program]:
     links = PathwayProgram.objects.filter(program=OuterRef("pk"))
-    open_ones = Program.objects.filter(Exists(links), status__in=OPEN_PROGRAMS)
+    open_ones = Program.objects.filter(Exists(links), status__in=LISTED)
     return open_ones.order_by("title", "pk")
 
 

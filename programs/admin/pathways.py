@@ -9,10 +9,8 @@ from django.utils.translation import gettext_lazy as _
 
 from programs.admin.catalog import PartOfParent
 from programs.admin.staff import EditedByStaff
-from programs.enums import PathwayStatus, PathwayType, ProgramStatus
+from programs.enums import LISTED, PathwayStatus, PathwayType
 from programs.models import Pathway, PathwayProgram
-
-OPEN_PROGRAMS = (ProgramStatus.ACTIVE, ProgramStatus.RETIRED)
 
 
 class PathwayProgramInline(PartOfParent):
@@ -40,9 +38,7 @@ class PathwayAdmin(EditedByStaff):
         return self.fields if obj else self.fields[1:-1]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        links = PathwayProgram.objects.filter(
-            pathway=OuterRef("pk"), program__status__in=OPEN_PROGRAMS
-        )
+        links = PathwayProgram.objects.filter(pathway=OuterRef("pk"), program__status__in=LISTED)
         pathways: QuerySet[Any] = super().get_queryset(request).annotate(has_programs=Exists(links))
         return pathways
 

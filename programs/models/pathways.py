@@ -11,12 +11,12 @@ from model_utils.models import TimeStampedModel
 
 from credentials_portal.core.history import history_records
 from programs.enums import (
+    LISTED,
     CreditAnswer,
     CreditRequestSource,
     CreditRequestStatus,
     PathwayStatus,
     PathwayType,
-    ProgramStatus,
 )
 from programs.models.catalog import Program
 from programs.models.records import SharedProgramRecord
@@ -31,7 +31,7 @@ class PathwayQuerySet(models.QuerySet["Pathway"]):
             pathway_type=PathwayType.CREDIT,
             status=PathwayStatus.PUBLISHED,
             links__program_id=program_id,
-            links__program__status__in=[ProgramStatus.ACTIVE, ProgramStatus.RETIRED],
+            links__program__status__in=LISTED,
         ).exclude(email="")
 
 

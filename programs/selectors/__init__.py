@@ -13,6 +13,7 @@ from django.db.models import QuerySet
 from credentials_portal.core.errors import NotFoundError
 from credentials_portal.core.sql import Fragment
 from programs.enums import (
+    LISTED,
     CertificateSource,
     CertificateStatus,
     GroupKind,
@@ -215,11 +216,7 @@ def programs_of_learner(*, user_id: int, at: datetime) -> list[ProgramProgress]:
 
     Three statements, whatever there is.
     """
-    all_programs = Fragment.of(
-        Program.objects.filter(status__in=[ProgramStatus.ACTIVE, ProgramStatus.RETIRED])
-        .order_by()
-        .values("id")
-    )
+    all_programs = Fragment.of(Program.objects.filter(status__in=LISTED).order_by().values("id"))
     learners = program_learners(all_programs)
     versions = requirement_versions(at=at)
     subjects = Fragment(

@@ -17,9 +17,9 @@ from django.db import connection
 
 from credentials_portal.core.errors import NotFoundError
 from programs.enums import (
+    LISTED,
     CertificateSource,
     CertificateStatus,
-    ProgramStatus,
     RevocationKind,
     RowReason,
 )
@@ -192,9 +192,7 @@ def record_of(*, user_id: int, program_uuid: UUID, at: datetime) -> ProgramRecor
 
 def records_of_learner(*, user_id: int, at: datetime) -> list[ListedRecord]:
     """Active and retired programs with an earned course, by title: one statement."""
-    listed = program_list_rows(
-        user_id=user_id, at=at, statuses=[ProgramStatus.ACTIVE, ProgramStatus.RETIRED]
-    )
+    listed = program_list_rows(user_id=user_id, at=at, statuses=LISTED)
     with connection.cursor() as cursor:
         cursor.execute(listed.sql, listed.params)
         return [
