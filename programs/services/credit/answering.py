@@ -11,6 +11,7 @@ from programs.models import UserCreditPathway
 from programs.services.credit.locking import RequestNotOpenError, lock_request
 from programs.services.credit.notes import tidy_note
 from programs.services.credit.notices import Notice, queue_mail
+from programs.services.credit.outcomes import note_sent
 
 CLOSED = frozenset({CreditRequestStatus.WITHDRAWN, CreditRequestStatus.FAILED})
 
@@ -22,8 +23,10 @@ def answer_request(
 ) -> UserCreditPathway:
     """Keep the institution's answer, which it may change later, and tell the learner.
 
-    The same answer again changes nothing and tells nobody. Who calls has checked that the
-    institution speaks; to requests of the older service that name no program it never does. Raises `RequestNotFoundError`, `RequestNotOpenError`, `NoteInvalidError`.
+    The same answer again changes nothing and tells nobody. Who answers has the request: one of
+    which nobody knew whether it had arrived is `sent` from now on. Who calls has checked that the
+    institution speaks; to requests of the older service that name no program it never does.
+    Raises `RequestNotFoundError`, `RequestNotOpenError`, `NoteInvalidError`.
     """
     note = tidy_note(note)
     request = lock_request(request_uuid)
@@ -31,6 +34,7 @@ def answer_request(
         raise RequestNotOpenError("This request can no longer be answered.")
     if (request.answer, request.answer_note) == (answer, note):
         return request
+    note_sent(request, by=by)
     request.answer, request.answer_note, request.answered_at = answer, note, by.at
     save_with_history(request, by=by)
     queue_mail(Notice.REQUEST_ANSWERED, request, at=by.at)

@@ -31,14 +31,15 @@ def record_requests(deliveries: Sequence[Delivery], at: datetime) -> None:
         request = requests.get(pk=message.payload["request"])
         match outcome.status:
             case OutboxStatus.DONE:
-                _note_sent(request, by)
+                note_sent(request, by=by)
             case OutboxStatus.UNCERTAIN:
                 _note_uncertain(request, by)
             case _:
                 _note_failed(request, outcome.reason, by)
 
 
-def _note_sent(request: UserCreditPathway, by: Attribution) -> None:
+def note_sent(request: UserCreditPathway, *, by: Attribution) -> None:
+    """The institution has this locked request: once, the learner gets a copy."""
     if request.sent_at is not None:
         return
     request.sent_at, request.failure = by.at, ""

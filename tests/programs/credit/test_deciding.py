@@ -223,7 +223,7 @@ def test_of_who_has_left_nothing_is_answered(sent: UserCreditPathway) -> None:
     assert answers_kept(sent) == []
 
 
-def test_an_answer_comes_before_anybody_noted_that_it_was_sent(
+def test_who_answers_has_the_request_though_nobody_noted_that_it_was_sent(
     ann: User, program: Program, pathway: Pathway
 ) -> None:
     """Its mail may have arrived, though the server's answer was lost."""
@@ -232,4 +232,12 @@ def test_an_answer_comes_before_anybody_noted_that_it_was_sent(
     answer(request)
 
     request.refresh_from_db()
-    assert (request.status, request.answer) == ("queued", "granted")
+    assert (request.status, request.sent_at, request.answer) == ("sent", LATER, "granted")
+    told = OutboxMessage.objects.filter(kind="programs.record_mail").order_by("pk")
+    assert list(told.values_list("payload__notice", flat=True)) == [
+        "request_sent",
+        "request_answered",
+    ]
+    withdraw(request)
+    assert len(mails_of("programs.credit_withdrawal")) == 1
+    assert rows_without_true_history(UserCreditPathway) == 0

@@ -178,7 +178,8 @@ class Requests(RuleBasedStateMachine):
     @rule(place=CHOSEN, answer=st.sampled_from(CreditAnswer))
     def answer(self, place: int, answer: CreditAnswer) -> None:
         request = self.chosen(place)
-        if request:
+        # Who answers has the link.
+        if request and request.shared_record.uuid.hex in self.told_institutions():
             with suppress(RequestNotOpenError):
                 answered = answer_request(
                     request_uuid=request.uuid, answer=answer, note="", by=by_at(self.now)

@@ -375,6 +375,7 @@ def test_payloads_name_nobody(ann: User, program: Program, pathway: Pathway) -> 
 
     assert list(OutboxMessage.objects.order_by("pk").values_list("payload", flat=True)) == [
         {"request": request.pk},
+        {"notice": "request_sent", "request": request.pk, "answered_at": None},
         {
             "notice": "request_answered",
             "request": request.pk,

@@ -13,8 +13,9 @@ from credentials_portal.core import outbox
 from credentials_portal.core.history import rows_without_true_history
 from credentials_portal.core.models import OutboxBreaker, OutboxMessage
 from credentials_portal.core.outbox import Verdict
+from programs.enums import CreditAnswer
 from programs.models import Pathway, Program, SharedProgramRecord, UserCreditPathway
-from programs.services.credit import request_credit, withdraw_request
+from programs.services.credit import answer_request, request_credit, withdraw_request
 from tests.core.outbox.mail_server import MailServer, serving
 from tests.forks import was_killed
 from tests.letters.mails import arrived, deliver
@@ -201,6 +202,24 @@ def test_staff_who_did_not_find_it_give_up_and_the_learner_is_told(
 
     assert (the_request().status, the_request().failure) == ("failed", "settled_by_staff")
     assert told(uncertain) == ["not sent"]
+
+
+@pytest.mark.parametrize("verdict", [Verdict.MARK_DONE, Verdict.GIVE_UP])
+def test_what_was_answered_had_arrived_whatever_staff_think_of_its_mail(
+    uncertain: MailServer, staff: User, verdict: Verdict
+) -> None:
+    granted = CreditAnswer.GRANTED
+    answer_request(request_uuid=the_request().uuid, answer=granted, note="", by=by_at(AT + HOUR))
+
+    settle(verdict, staff=staff)
+    deliver_for_days(AT + 100 * HOUR)
+
+    request = the_request()
+    assert (request.status, request.sent_at, request.failure) == ("sent", AT + HOUR, "")
+    assert mails_to(uncertain, "ann@x.org") == [
+        "Your record of Data Science was sent to Northern University",
+        "Northern University answered your request for credit",
+    ]
 
 
 def test_staff_who_try_it_again_send_it_again(uncertain: MailServer, staff: User) -> None:
