@@ -75,6 +75,8 @@ def _cannot_be_complete(request: UserCreditPathway, at: datetime) -> Outcome | N
     theirs = {"user_id": request.user_id, "program_id": request.program_id}
     if not ProgramCertificate.objects.filter(**theirs, status=CertificateStatus.AWARDED).exists():
         return Outcome.skipped("changed_since")
+    if _was_asked_again(request):
+        return Outcome.skipped("asked_again")
     if _was_told_before(request):
         return Outcome.skipped("told_before")
     record = record_of(user_id=request.user_id, program_uuid=request.program.uuid, at=at)
@@ -82,6 +84,17 @@ def _cannot_be_complete(request: UserCreditPathway, at: datetime) -> Outcome | N
     if shown_from is None or shown_from <= at:
         return None
     return Outcome(OutboxStatus.SKIPPED, NOT_SHOWN_YET, detail=shown_from)
+
+
+def _was_asked_again(request: UserCreditPathway) -> bool:
+    """Whether an institution has, or gets, the completed record already: they asked since."""
+    newer = UserCreditPathway.objects.filter(
+        user=request.user_id,
+        program=request.program_id,
+        status__in=REACHED,
+        requested_at__gte=request.requested_at,
+    )
+    return newer.filter(was_completed=True).exists()
 
 
 def _was_told_before(request: UserCreditPathway) -> bool:

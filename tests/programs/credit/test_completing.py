@@ -242,6 +242,19 @@ def test_what_is_withdrawn_before_it_was_told_is_not_told(
     assert completions() == [("skipped", "changed_since")]
 
 
+def test_who_has_asked_again_meanwhile_is_not_told_to(
+    ann: User, program: Program, pathway: Pathway, asked: UserCreditPathway, mail_server: MailServer
+) -> None:
+    """The mail waited, as for a server that was down."""
+    award(program, ann)
+    ask(ann, program, pathway, at=AT + DAY)
+
+    deliver(AT + 2 * DAY)
+
+    assert SUBJECT not in mails_to(mail_server, "ann@x.org")
+    assert completions() == [("skipped", "asked_again")]
+
+
 def test_who_cannot_be_told_is_not(ann: User, program: Program, asked: UserCreditPathway) -> None:
     award(program, ann)
     User.objects.filter(pk=ann.pk).update(email="")
