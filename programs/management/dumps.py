@@ -24,7 +24,7 @@ def files_of(folder: Path, tables: Collection[str]) -> dict[str, Path]:
         raise CommandError(f"{folder} is no folder.")
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
-        if path.suffix not in SUFFIXES:
+        if path.suffix.lower() not in SUFFIXES:
             continue
         if path.stem not in tables:
             raise CommandError(f"{path.name} is none of the tables {', '.join(tables)}.")
@@ -55,7 +55,7 @@ def pages_of(path: Path, size: int) -> Iterator[list[Row]]:
 def rows_of(path: Path) -> Iterator[Row]:
     """Each row of the file, which is never held whole. Raises `CommandError`."""
     try:
-        match path.suffix:
+        match path.suffix.lower():
             case ".csv":
                 yield from _of_csv(path)
             case ".json":

@@ -775,7 +775,7 @@ def test_bad_rows_hinder_no_others(bring: Any) -> None:
     assert UserCreditPathway.objects.count() == 2
 
 
-@pytest.mark.parametrize("name", ["gradez.csv", "grades.json"])
+@pytest.mark.parametrize("name", ["gradez.csv", "grades.json", "grades.CSV"])
 def test_a_file_that_is_no_table_or_a_second_one_stops_everything(
     tmp_path: Path, name: str
 ) -> None:
