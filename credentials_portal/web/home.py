@@ -63,7 +63,7 @@ class Home:
 
 
 def home_of(user: "User", *, at: datetime) -> Home:
-    """Seventeen statements at most, whatever there is."""
+    """Sixteen statements at most, whatever there is."""
     customers = list(customers_looked_after_by(user))
     requests_waiting = waiting_by_customer(customers)
     letters = tuple(letters_of(user.pk))

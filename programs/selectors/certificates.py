@@ -18,6 +18,7 @@ from django.db.models import (
     Max,
     Model,
     OuterRef,
+    Q,
     QuerySet,
     Subquery,
     TextField,
@@ -30,7 +31,7 @@ from django.db.models.functions import Cast, Coalesce
 
 from credentials_portal.accounts.models import User
 from credentials_portal.core.sql import Fragment
-from programs.enums import CertificateSource, ProgramStatus
+from programs.enums import LISTED, CertificateSource, CertificateStatus
 from programs.models import (
     CourseCertificate,
     CourseCertificateConfiguration,
@@ -162,6 +163,14 @@ def certificate_by_uuid(
     return found[0] if found else None
 
 
+def completions_shown(
+    *, user_id: int, after: datetime, until: datetime
+) -> QuerySet[ProgramCertificate]:
+    """A learner's awarded program certificates that came to be seen later than `after`."""
+    asked = Asked(user_id=user_id, status=CertificateStatus.AWARDED, visible_at=until)
+    return asked.of_programs().filter(Q(awarded_at__gt=after) | Q(shown_from__gt=after))
+
+
 def program_to_show(certificate: ListedCertificate) -> UUID | None:
     """The program in whose record a certificate stands: a run's may stand in several, or in none.
 
@@ -170,7 +179,7 @@ def program_to_show(certificate: ListedCertificate) -> UUID | None:
     if certificate.program_uuid:
         return certificate.program_uuid
     programs = Program.objects.filter(course_runs__key=certificate.run_key)
-    is_listed = When(status__in=[ProgramStatus.ACTIVE, ProgramStatus.RETIRED], then=0)
+    is_listed = When(status__in=LISTED, then=0)
     by_title = programs.order_by(Case(is_listed, default=1), "title", "pk")
     return by_title.values_list("uuid", flat=True).first()
 

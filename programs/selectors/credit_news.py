@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from programs.enums import CertificateStatus, CreditRequestStatus
-from programs.models import ProgramCertificate, UserCreditPathway
+from programs.enums import LISTED, CreditRequestStatus
+from programs.models import UserCreditPathway
+from programs.selectors.certificates import completions_shown
 from programs.selectors.credit import REACHED, requests_of_learner
-from programs.selectors.records import records_of_learner
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class CreditNews:
 
 
 def credit_news_of(*, user_id: int, since: datetime, at: datetime) -> CreditNews:
-    """What happened after `since`: one statement, and two more where a program may be completed."""
+    """What happened after `since`: one statement, and one more where a program may be completed."""
     requests = requests_of_learner(user_id=user_id)
     return CreditNews(
         answered=tuple(one for one in requests if _was_answered(one, since)),
@@ -65,16 +65,7 @@ def _completed(
     }
     if not made_before:
         return []
-    awarded = ProgramCertificate.objects.filter(
-        user_id=user_id,
-        program_id__in=made_before,
-        status=CertificateStatus.AWARDED,
-        awarded_at__gt=since,
-    )
-    program_ids = set(awarded.values_list("program_id", flat=True))
-    if not program_ids:
-        return []
-    shown = {
-        one.program_id for one in records_of_learner(user_id=user_id, at=at) if one.is_completed
-    }
-    return [made_before[program_id] for program_id in sorted(program_ids & shown)]
+    shown = completions_shown(user_id=user_id, after=since, until=at)
+    completed = shown.filter(program__in=made_before, program__status__in=LISTED)
+    program_ids = completed.order_by("program_id").values_list("program_id", flat=True)
+    return [made_before[program_id] for program_id in program_ids]

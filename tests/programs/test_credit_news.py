@@ -8,7 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from credentials_portal.accounts.models import User
-from programs.enums import CertificateStatus
+from programs.enums import CertificateStatus, ProgramStatus
 from programs.models import (
     CourseCertificateConfiguration,
     Program,
@@ -21,6 +21,7 @@ from tests.programs.factories import (
     CourseCertificateFactory,
     CourseRunFactory,
     CreditRequestFactory,
+    GradeFactory,
     LearnerFactory,
     ProgramCertificateFactory,
     program_requiring,
@@ -28,7 +29,7 @@ from tests.programs.factories import (
 
 pytestmark = pytest.mark.django_db
 
-DAY = timedelta(days=1)
+DAY, INSTANT = timedelta(days=1), timedelta(microseconds=1)
 SINCE = AT - 30 * DAY
 
 
@@ -160,6 +161,40 @@ def test_a_completion_is_told_when_it_is_shown_and_not_before(ann: User, program
     assert after.completed == (asked,)
 
 
+def test_a_completion_that_waited_for_long_is_told_for_thirty_days_from_when_it_is_shown(
+    ann: User, program: Program
+) -> None:
+    asked = request(ann, AT - 90 * DAY, program=program)
+    complete(ann, program, at=AT - 80 * DAY)
+    CourseCertificateConfiguration.objects.create(
+        course_run=program.course_runs.get(), certificate_available_date=AT
+    )
+
+    times = (AT - INSTANT, AT, AT + 30 * DAY - INSTANT, AT + 30 * DAY)
+    told = [credit_news_of(user_id=ann.pk, since=at - 30 * DAY, at=at).completed for at in times]
+
+    assert told == [(), (asked,), (asked,), ()]
+
+
+def test_a_program_completed_by_grades_alone_is_told(ann: User) -> None:
+    run = CourseRunFactory.create()
+    GradeFactory.create(user=ann, course_run=run)
+    program = program_requiring(core=[run.course])
+    asked = request(ann, AT - 90 * DAY, program=program)
+    complete(ann, program)
+
+    assert news(ann).completed == (asked,)
+
+
+def test_what_can_be_asked_about_no_more_is_not_told(ann: User, program: Program) -> None:
+    request(ann, AT - 90 * DAY, program=program)
+    complete(ann, program)
+    program.status = ProgramStatus.UNPUBLISHED
+    program.save()
+
+    assert news(ann) == CreditNews()
+
+
 def test_another_learners_news_are_not_told(ann: User, program: Program) -> None:
     other = LearnerFactory.create()
     request(other, answer="granted", answered_at=AT)
@@ -169,7 +204,7 @@ def test_another_learners_news_are_not_told(ann: User, program: Program) -> None
     assert news(ann) == CreditNews()
 
 
-def test_takes_three_statements_at_most(ann: User, program: Program) -> None:
+def test_takes_two_statements_at_most(ann: User, program: Program) -> None:
     for _ in range(10):
         request(ann, AT - 90 * DAY, program=program)
         request(ann, failed=True)
@@ -180,4 +215,4 @@ def test_takes_three_statements_at_most(ann: User, program: Program) -> None:
         told = news(ann)
 
     assert (len(told.answered), len(told.failed), len(told.completed)) == (10, 10, 1)
-    assert len(queries) == 3
+    assert len(queries) == 2
