@@ -489,6 +489,21 @@ def test_a_run_that_was_made_here_is_not_taken_from_its_course(
     assert completed_learners(program_id=copied.pk, at=AT) == set()
 
 
+def test_no_run_ceases_to_count_because_a_row_is_rejected(
+    weaving: StandInCatalog, tmp_path: Path
+) -> None:
+    CourseRunFactory.create(key="course-v1:EX+1+R1", course__key="EX+1")
+    copy()
+    weaving.tables["courses"][0]["course_runs"][0]["start"] = "soon"
+
+    ran = copy("--output", tmp_path / "rows.csv")
+
+    (row,) = (row for row in rows_of(tmp_path / "rows.csv") if row["table"] == "programs")
+    assert runs_of(Program.objects.get()) == ["course-v1:EX+1+R1", "course-v1:EX+2+R1"]
+    assert (row["outcome"], row["reason"]) == ("unchanged", "1 of its runs are not here")
+    assert ran.code == 1
+
+
 def test_of_two_runs_with_one_key_one_stands_for_both(weaving: StandInCatalog) -> None:
     twin = run("course-v1:EX+1+R1", uuid=str(uuid_of("twin")), title="Twin")
     weaving.tables["courses"][1]["course_runs"].append(twin)

@@ -64,6 +64,7 @@ class CatalogCopy:
     _present: dict[str, set[UUID]] = field(default_factory=dict)
     _unreadable: set[str] = field(default_factory=set)
     _course_of_run: dict[UUID, UUID] = field(default_factory=dict)
+    _rejected: set[str] = field(default_factory=set)
 
     def match(self, table: str, rows: Iterable[Read]) -> list[list[Match | Unreadable]]:
         """The rows of a table with our row for each, in batches for `write`."""
@@ -98,7 +99,10 @@ class CatalogCopy:
         if matches:
             verdicts += self._written(table, matches)
         aliases = [one for one in batch if isinstance(one, Match) and one.is_alias]
-        return verdicts + [verdict for one in aliases for verdict in self._merged(table, one)]
+        verdicts += [verdict for one in aliases for verdict in self._merged(table, one)]
+        if any(verdict.outcome == Outcome.REJECTED for verdict in verdicts):
+            self._rejected.add(table)
+        return verdicts
 
     def _written(self, table: str, matches: Sequence[Match]) -> list[Verdict]:
         common: dict[str, Any] = {
@@ -116,6 +120,7 @@ class CatalogCopy:
         contents = ProgramContents(
             course_of_run={**self._course_of_run, **dict(stored)},
             replaced=self.replaced,
+            lacks_runs=not self._rejected.isdisjoint({COURSES, RUNS}),
             **common,
         )
         return contents.write(matches, verdicts)

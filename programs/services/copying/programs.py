@@ -63,7 +63,10 @@ class Wanted:
 
 @dataclass(frozen=True)
 class ProgramContents:
-    """What belongs to programs whose own rows are here; `replaced` names those of ours to redo."""
+    """What belongs to programs whose own rows are here; `replaced` names those of ours to redo.
+
+    With `lacks_runs` some of the catalog's could not be read.
+    """
 
     known: Known
     by: Attribution
@@ -71,6 +74,7 @@ class ProgramContents:
     keeps_existing: bool = False
     dry_run: bool = False
     replaced: frozenset[UUID] = frozenset()
+    lacks_runs: bool = False
 
     def write(self, matches: Sequence[Match], verdicts: Iterable[Verdict]) -> list[Verdict]:
         """Tell anew what became of each, and write what changes: a transaction for each program."""
@@ -111,6 +115,8 @@ class ProgramContents:
         record = match.record
         runs, missing = self.known.own_all(RUNS, record.runs)
         told = f"{missing} of its runs are not here" if missing else ""
+        if missing and self.lacks_runs:
+            runs = tuple(dict.fromkeys((*standing.runs, *runs)))
         if record.courses is None:
             courses, missing = tuple(dict.fromkeys(self.course_of_run[run] for run in runs)), 0
         else:
