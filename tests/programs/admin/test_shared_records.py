@@ -12,7 +12,7 @@ from django.utils import timezone
 from programs.enums import ShareEnd
 from programs.models import SharedProgramRecord
 from programs.services.sharing import count_view
-from tests.programs.admin.desk import ROLES, member_of, page, rows, url
+from tests.programs.admin.desk import ROLES, member_of, page, rows, url, words
 from tests.programs.factories import CreditRequestFactory, SharedRecordFactory
 
 pytestmark = pytest.mark.django_db
@@ -56,9 +56,9 @@ def test_says_why_a_link_is_dead(registrar: Client) -> None:
     revoked = SharedRecordFactory.create(revoked=True)
     expired = SharedRecordFactory.create(expires_at=timezone.now())
 
-    for link, words in ((revoked, "the learner revoked it"), (expired, "its time was over")):
-        assert f"State dead: {words} Shows" in page(registrar, url(f"{MODEL}_change", link.pk))
-        assert f"dead: {words}" in page(registrar, url(f"{MODEL}_changelist"))
+    for link, why in ((revoked, "the learner revoked it"), (expired, "its time was over")):
+        assert f"State dead: {why} Shows" in page(registrar, url(f"{MODEL}_change", link.pk))
+        assert f"dead: {why}" in page(registrar, url(f"{MODEL}_changelist"))
 
 
 def test_finds_a_link_by_itself_its_uuid_and_its_learner(
@@ -102,6 +102,17 @@ def test_the_link_of_a_request_dies_and_the_request_stays(registrar: Client) -> 
 
     request.refresh_from_db()
     assert (request.status, request.shared_record.end) == ("sent", ShareEnd.STAFF)
+
+
+def test_links_of_one_record_are_told_apart_before_they_are_revoked(registrar: Client) -> None:
+    asked: Any = CreditRequestFactory.create()
+    own = SharedRecordFactory.create(user=asked.user, program=asked.program)
+
+    said = words(revoke(registrar, own, asked.shared_record))
+
+    of_learner = f"{own.user}: {own.program}, made for"
+    assert f"{of_learner} anyone whom the learner gives it" in said
+    assert f"{of_learner} the institution that was asked for credit" in said
 
 
 def test_a_dead_link_stays_as_it_died(registrar: Client) -> None:
