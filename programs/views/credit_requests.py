@@ -57,21 +57,28 @@ def withdraw(request: HttpRequest, request_uuid: UUID) -> HttpResponse:
     """What withdrawing means; when posted, withdraw."""
     asked = _own_or_404(request, request_uuid)
     if asked.status not in REACHED:
-        if asked.status != CreditRequestStatus.WITHDRAWN:
-            messages.warning(request, _("It was never sent: there is nothing to withdraw."))
-        else:
-            messages.info(request, _("You have withdrawn it already."))
+        messages.warning(request, _why_not(asked))
         return redirect("credit_request", request_uuid)
     if request.method == "POST":
         by = Attribution(at=timezone.now(), actor=cast("User", request.user), cause=PAGES)
         try:
             withdraw_request(request_uuid=request_uuid, by=by)
         except RequestNotOpenError:
-            messages.warning(request, _("It was never sent: there is nothing to withdraw."))
+            asked.refresh_from_db()
+            messages.warning(request, _why_not(asked))
         else:
             messages.success(request, _("You have withdrawn your request."))
         return redirect("credit_request", request_uuid)
     return render(request, "programs/credit_withdraw.html", {"asked": asked})
+
+
+def _why_not(asked: UserCreditPathway) -> str:
+    """Why there is nothing to withdraw."""
+    if asked.status == CreditRequestStatus.WITHDRAWN:
+        return _("It was withdrawn already.")
+    if asked.status == CreditRequestStatus.OTHER:
+        return _("It was made in an older system: there is nothing to withdraw here.")
+    return _("It was never sent: there is nothing to withdraw.")
 
 
 def _own_or_404(request: HttpRequest, request_uuid: UUID) -> UserCreditPathway:
