@@ -25,6 +25,7 @@ from credentials_portal.core.history import (
 from credentials_portal.core.models import OutboxMessage
 from credentials_portal.web.demo import PASSWORD, seed_demo
 from credentials_portal.web.demo.catalog import DEVELOPMENT, NOT_YET, PROGRAM_5, SUPPLY_CHAINS
+from credentials_portal.web.demo.records import ask_institutions
 from entitlements.selectors.learners import entitlements_of_learner
 from entitlements.selectors.sessions import sessions_of
 from letters.models import LetterEvent, LetterRevalidation, LetterValidationResult, ProgramLetter
@@ -328,6 +329,17 @@ def test_the_learner_asked_institutions_and_one_mail_waits(institution: None) ->
     }
     links = links_of_learner(user_id=learner.pk)
     assert [one.views for one in links if one.request is None] == [2]
+
+
+def test_takes_back_no_mail_but_its_own(institution: None) -> None:
+    waiting = set(OutboxMessage.objects.filter(kind__startswith="programs."))
+    learner = User.objects.get(username="learner")
+
+    ask_institutions(learner, by=Attribution(at=AT + 40 * DAY, cause="test"))
+
+    kept = set(OutboxMessage.objects.filter(kind__startswith="programs."))
+    assert waiting < kept
+    assert len(kept - waiting) == 1
 
 
 def test_takes_few_statements_for_many_people(institution: None, statements: int) -> None:

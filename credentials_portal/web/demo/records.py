@@ -211,7 +211,7 @@ def ask_institutions(learner: User, *, by: Attribution) -> None:
     withdraw_request(
         request_uuid=withdrawn.uuid, by=replace(by, at=by.at - 13 * DAY, actor=learner)
     )
-    _messages().delete()
+    _messages().filter(payload__request__in=[granted.pk, withdrawn.pk]).delete()
     _ask(learner, POLICY, SUPPLY_CHAINS, days_ago=0, by=by)
 
 
