@@ -100,6 +100,9 @@ class Cells(Node):
             raise RecordError(f"{key} is missing, or lies in the future")
         return moment
 
+    def optional_past(self, key: str, *, at: datetime) -> datetime | None:
+        return self.past(key, at=at) if self.optional_text(key) else None
+
     def optional_uuid(self, key: str) -> UUID | None:
         return self.uuid(key) if self.optional_text(key) else None
 

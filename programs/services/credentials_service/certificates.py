@@ -227,7 +227,7 @@ class _Drafts:
         if status not in CertificateStatus.values:
             raise RecordError("status is unknown")
         created = cells.past("created", at=self.work.by.at)
-        modified = cells.instant("modified") or created
+        modified = cells.optional_past("modified", at=self.work.by.at) or created
         return {
             "status": CertificateStatus(status),
             "source": CertificateSource.IMPORT,

@@ -81,7 +81,7 @@ class _Drafts:
         percent = cells.fraction("percent_grade")
         passing = self.passing.get(course_run_id)
         created = cells.past("created", at=self.work.by.at)
-        told_at = cells.instant("lms_last_updated_at")
+        told_at = cells.optional_past("lms_last_updated_at", at=self.work.by.at)
         return CourseGrade(
             course_run_id=course_run_id,
             percent_grade=percent,
@@ -91,7 +91,7 @@ class _Drafts:
             graded_at=told_at or created,
             lms_last_updated_at=told_at,
             created=created,
-            modified=cells.instant("modified") or created,
+            modified=cells.optional_past("modified", at=self.work.by.at) or created,
         )
 
     def write(self, drafts: Sequence[_Grade]) -> None:

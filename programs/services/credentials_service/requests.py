@@ -77,7 +77,7 @@ class Requests:
             if program not in programs:
                 raise RecordError(PROGRAM_UNKNOWN)
             created = cells.past("created", at=self.work.by.at)
-            modified = cells.instant("modified") or created
+            modified = cells.optional_past("modified", at=self.work.by.at) or created
             if not links.take(uuid):
                 return None, ""
             if not owners.take(learner.key, program):
@@ -139,7 +139,7 @@ class _Drafts:
         if status is None:
             raise RecordError("status is unknown")
         created = cells.past("created", at=self.work.by.at)
-        modified = cells.instant("modified") or created
+        modified = cells.optional_past("modified", at=self.work.by.at) or created
         if not self.claims.take(_key(learner.key, pathway, program, created)):
             return None, ""
         request = UserCreditPathway(
