@@ -114,6 +114,7 @@ class RecordAction(WireView):
         return self.act(learner, program, wanted)
 
     def act(self, learner: User, program: Program, wanted: dict[str, Any]) -> Response:
+        # There is no action in general: each path takes its own.
         raise NotImplementedError
 
     def _learner(self, username: str) -> User:
