@@ -1,14 +1,23 @@
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from oauth2_provider.models import Application
 from rest_framework.test import APIClient
+from schemathesis.pytest.plugin import SchemathesisFunction
 
 from credentials_portal.accounts.models import User
 
 SECRET = "the-clients-own-secret"
 
 TokenFactory = Callable[..., str]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give each operation of schemathesis an id of its own: of those with one id, xdist runs one."""
+    for item in items:
+        if isinstance(item, SchemathesisFunction):
+            item._id = replace(item.id, params=item.operation_label)
 
 
 @pytest.fixture
