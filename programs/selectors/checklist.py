@@ -9,12 +9,12 @@ from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db import connection
-from django.db.models import Max, OuterRef, Q
+from django.db.models import OuterRef, Subquery
 from django.db.models.functions import JSONObject
 
 from credentials_portal.core.sql import Fragment
-from programs.enums import CreditRequestStatus, GroupKind, RowReason
-from programs.models import CourseGrade, Pathway, RequirementCourse
+from programs.enums import GroupKind, RowReason
+from programs.models import CourseGrade, Pathway, RequirementCourse, UserCreditPathway
 from programs.selectors import (
     REQUIREMENTS_SATISFIABLE,
     Check,
@@ -23,6 +23,7 @@ from programs.selectors import (
     RecordRow,
     judge_subjects,
 )
+from programs.selectors.credit import REACHED
 from programs.sql import CORE_COURSE, ELECTIVE_SET, program_learners, requirement_versions
 
 
@@ -126,13 +127,11 @@ def takes_part(*, user_id: int, program_id: int) -> bool:
 
 def credit_offers(*, program_id: int, user_id: int) -> list[CreditOffer]:
     """Where this learner can send the program's record, by name: one statement."""
-    mine = Q(
-        requests__user_id=user_id,
-        requests__program_id=program_id,
-        requests__status__in=[CreditRequestStatus.QUEUED, CreditRequestStatus.SENT],
+    mine = UserCreditPathway.objects.filter(
+        pathway=OuterRef("pk"), user=user_id, program=program_id, status__in=REACHED
     )
+    asked_at = Subquery(mine.order_by("-requested_at").values("requested_at")[:1])
     pathways = Pathway.objects.taking_requests_about(program_id).order_by("name", "pk")
-    asked_at = Max("requests__requested_at", filter=mine)
     rows = pathways.annotate(asked_at=asked_at).values_list("pk", "name", "org_name", "asked_at")
     return [CreditOffer(*row) for row in rows]
 
