@@ -97,6 +97,22 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["name", "pk"],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("pathway_type__in", ["credit", "industry"])),
+                        name="pathway_type_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("status__in", ["published", "unpublished", "retired"])),
+                        name="pathway_status_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("cooldown_days", None), ("cooldown_days__gte", 1), _connector="OR"
+                        ),
+                        name="pathway_cooldown_is_a_day_or_more",
+                    ),
+                ],
             },
         ),
         migrations.AddField(
@@ -433,6 +449,11 @@ class Migration(migrations.Migration):
                 "verbose_name": "program of a pathway",
                 "verbose_name_plural": "programs of a pathway",
                 "ordering": ["position"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("pathway", "program"), name="pathway_takes_program_once"
+                    )
+                ],
             },
         ),
         migrations.AddField(
@@ -521,6 +542,38 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "shared program record",
                 "ordering": ["-created", "-pk"],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("kind__in", ["link", "credit_request"])),
+                        name="shared_program_record_kind_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("end", ""), ("revoked_at", None)),
+                            models.Q(
+                                (
+                                    "end__in",
+                                    [
+                                        "revoked",
+                                        "rotated",
+                                        "expired",
+                                        "withdrawn",
+                                        "staff",
+                                        "retired",
+                                    ],
+                                ),
+                                ("revoked_at__isnull", False),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="shared_program_record_end_is_dated",
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("kind", "link"), ("revoked_at", None)),
+                        fields=("user", "program"),
+                        name="shared_program_record_link_once",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -712,6 +765,13 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("shared_record", "day"), name="shared_record_views_once_per_day"
+                    )
+                ],
+            },
         ),
         migrations.CreateModel(
             name="UserCreditPathway",
@@ -852,167 +912,74 @@ class Migration(migrations.Migration):
                     ("request_credit_for_learner", "Can ask for credit on behalf of a learner"),
                     ("view_credit_report", "Can see the report of credit requests"),
                 ],
-            },
-        ),
-        migrations.AddConstraint(
-            model_name="pathwayprogram",
-            constraint=models.UniqueConstraint(
-                fields=("pathway", "program"), name="pathway_takes_program_once"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="pathway",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("pathway_type__in", ["credit", "industry"])),
-                name="pathway_type_known",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="pathway",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("status__in", ["published", "unpublished", "retired"])),
-                name="pathway_status_known",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="pathway",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("cooldown_days", None), ("cooldown_days__gte", 1), _connector="OR"
-                ),
-                name="pathway_cooldown_is_a_day_or_more",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="sharedprogramrecord",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("kind__in", ["link", "credit_request"])),
-                name="shared_program_record_kind_known",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="sharedprogramrecord",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("end", ""), ("revoked_at", None)),
-                    models.Q(
-                        (
-                            "end__in",
-                            ["revoked", "rotated", "expired", "withdrawn", "staff", "retired"],
+                "indexes": [
+                    models.Index(fields=["user", "-requested_at"], name="user_credit_pathway_user"),
+                    models.Index(
+                        fields=["program", "requested_at"], name="user_credit_pathway_program"
+                    ),
+                    models.Index(
+                        fields=["pathway", "requested_at"], name="user_credit_pathway_pathway"
+                    ),
+                    models.Index(
+                        condition=models.Q(("status", "failed")),
+                        fields=["requested_at"],
+                        name="user_credit_pathway_failed",
+                    ),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("status__in", ["queued", "sent", "failed", "withdrawn", "other"])
                         ),
-                        ("revoked_at__isnull", False),
+                        name="user_credit_pathway_status_known",
                     ),
-                    _connector="OR",
-                ),
-                name="shared_program_record_end_is_dated",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="sharedprogramrecord",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("kind", "link"), ("revoked_at", None)),
-                fields=("user", "program"),
-                name="shared_program_record_link_once",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="sharedrecordviewcount",
-            constraint=models.UniqueConstraint(
-                fields=("shared_record", "day"), name="shared_record_views_once_per_day"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="usercreditpathway",
-            index=models.Index(fields=["user", "-requested_at"], name="user_credit_pathway_user"),
-        ),
-        migrations.AddIndex(
-            model_name="usercreditpathway",
-            index=models.Index(
-                fields=["program", "requested_at"], name="user_credit_pathway_program"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="usercreditpathway",
-            index=models.Index(
-                fields=["pathway", "requested_at"], name="user_credit_pathway_pathway"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="usercreditpathway",
-            index=models.Index(
-                condition=models.Q(("status", "failed")),
-                fields=["requested_at"],
-                name="user_credit_pathway_failed",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="usercreditpathway",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("status__in", ["queued", "sent", "failed", "withdrawn", "other"])
-                ),
-                name="user_credit_pathway_status_known",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="usercreditpathway",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("source", "import"),
-                    models.Q(
-                        ("program__isnull", False),
-                        ("shared_record__isnull", False),
-                        ("was_completed__isnull", False),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("source", "import"),
+                            models.Q(
+                                ("program__isnull", False),
+                                ("shared_record__isnull", False),
+                                ("was_completed__isnull", False),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="user_credit_pathway_only_imported_lacks_program",
                     ),
-                    _connector="OR",
-                ),
-                name="user_credit_pathway_only_imported_lacks_program",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="usercreditpathway",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("source", "staff"), _negated=True),
-                    models.Q(
-                        ("requested_by__isnull", False),
-                        models.Q(("on_behalf_reason", ""), _negated=True),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("source", "staff"), _negated=True),
+                            models.Q(
+                                ("requested_by__isnull", False),
+                                models.Q(("on_behalf_reason", ""), _negated=True),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="user_credit_pathway_staff_say_why",
                     ),
-                    _connector="OR",
-                ),
-                name="user_credit_pathway_staff_say_why",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="usercreditpathway",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("status", "withdrawn"), _negated=True),
-                    ("withdrawn_at__isnull", False),
-                    _connector="OR",
-                ),
-                name="user_credit_pathway_withdrawal_is_dated",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="usercreditpathway",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("answer", ""), ("answered_at", None)),
-                    models.Q(
-                        ("answer__in", ["received", "granted", "refused"]),
-                        ("answered_at__isnull", False),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("status", "withdrawn"), _negated=True),
+                            ("withdrawn_at__isnull", False),
+                            _connector="OR",
+                        ),
+                        name="user_credit_pathway_withdrawal_is_dated",
                     ),
-                    _connector="OR",
-                ),
-                name="user_credit_pathway_answer_is_dated",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="usercreditpathway",
-            constraint=models.UniqueConstraint(
-                fields=("user", "pathway", "program", "number"),
-                name="user_credit_pathway_number_once",
-            ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("answer", ""), ("answered_at", None)),
+                            models.Q(
+                                ("answer__in", ["received", "granted", "refused"]),
+                                ("answered_at__isnull", False),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="user_credit_pathway_answer_is_dated",
+                    ),
+                    models.UniqueConstraint(
+                        fields=("user", "pathway", "program", "number"),
+                        name="user_credit_pathway_number_once",
+                    ),
+                ],
+            },
         ),
     ]
